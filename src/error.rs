@@ -1,0 +1,68 @@
+//! The error of this crate.
+
+/// An error raised while building or running a circuit, a model or a layer.
+///
+/// The message names the value, the limit and the remedy. Callers that must branch use the
+/// predicates; the kinds themselves are private, so that they can grow.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(Box<ErrorKind>);
+
+impl Error {
+    /// Whether something is too large for the method that was asked to handle it.
+    pub fn is_size_limit(&self) -> bool {
+        matches!(*self.0, ErrorKind::TooManyQubits { .. })
+    }
+
+    /// Whether a number was not finite or out of its range.
+    pub fn is_invalid_value(&self) -> bool {
+        matches!(*self.0, ErrorKind::NotFinite { .. } | ErrorKind::OutOfRange { .. })
+    }
+
+    /// Whether a text could not be parsed.
+    pub fn is_syntax(&self) -> bool {
+        matches!(*self.0, ErrorKind::PauliSyntax { .. })
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self(Box::new(kind))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub(crate) enum ErrorKind {
+    #[error("qubit {qubit} is out of range for {n_qubits} qubits: use 0 to {}", n_qubits.saturating_sub(1))]
+    QubitOutOfRange { qubit: usize, n_qubits: usize },
+    #[error("{gate} acts on qubit {qubit} twice: targets and controls must differ")]
+    RepeatedQubit { gate: &'static str, qubit: usize },
+    #[error("{gate} takes {expected} {what}, got {actual}")]
+    WrongArity { gate: &'static str, what: &'static str, expected: usize, actual: usize },
+    #[error("{what} is {value}: it must be finite")]
+    NotFinite { what: String, value: f64 },
+    #[error("{what} is {value}: use {range}")]
+    OutOfRange { what: String, value: f64, range: &'static str },
+    #[error("{given} qubits exceed the limit of {limit} for {method}: {remedy}")]
+    TooManyQubits { given: usize, limit: usize, method: &'static str, remedy: &'static str },
+    #[error("`{given}` is not a Pauli string: write factors such as `Z0 X3`, or `I`")]
+    PauliSyntax { given: String },
+    #[error("{what} has {actual} values, expected {expected}")]
+    WrongLength { what: &'static str, expected: usize, actual: usize },
+}
+
+/// Refuses NaN and infinity in a coefficient.
+pub(crate) fn finite(what: impl FnOnce() -> String, value: f64) -> Result<f64, Error> {
+    if value.is_finite() {
+        return Ok(value);
+    }
+    Err(ErrorKind::NotFinite { what: what(), value }.into())
+}
+
+/// Refuses a slice of the wrong length.
+pub(crate) fn length(what: &'static str, expected: usize, actual: usize) -> Result<(), Error> {
+    if expected == actual {
+        return Ok(());
+    }
+    Err(ErrorKind::WrongLength { what, expected, actual }.into())
+}

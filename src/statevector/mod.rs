@@ -1,0 +1,52 @@
+//! State-vector simulation of circuits and of closed-system annealing, in batches.
+//!
+//! A state is `2^n_qubits` complex amplitudes, here never stored for more than a tile of samples
+//! at a time. Everything is generic over [`Real`] (`f32`, `f64`) and runs on slices.
+//!
+//! - [`Program`]: a circuit with its observables; expectations and their gradient by un-computing.
+//! - [`Evolution`]: the dynamics of a transverse-field annealer, with the gradient of everything.
+//! - [`dense`]: the slow oracle that everything here is compared with.
+//!
+//! Results do not depend on the number of threads.
+
+mod adjoint;
+pub mod dense;
+mod dispatch;
+mod evolution;
+mod expectation;
+mod lanes;
+mod program;
+mod real;
+mod tile;
+mod walsh;
+
+pub use adjoint::Gradient;
+pub use evolution::{Evolution, EvolutionGradient, EvolutionInput};
+use lanes::Lanes;
+pub use program::{MAX_QUBITS, Program};
+pub use real::Real;
+use tile::{Complex, Tile};
+
+/// Copies feature `i` of each of the samples in `rows` into the lanes; missing samples are 0.
+#[inline(always)]
+fn gather<T: Real, const L: usize>(rows: &[T], width: usize, i: usize) -> Lanes<T, L> {
+    let mut lanes = Lanes::zero();
+    for (lane, row) in lanes.0.iter_mut().zip(rows.chunks_exact(width)) {
+        *lane = row[i];
+    }
+    lanes
+}
+
+/// The inverse of [`gather`].
+#[inline(always)]
+fn scatter<T: Real, const L: usize>(lanes: Lanes<T, L>, rows: &mut [T], width: usize, i: usize) {
+    for (&lane, row) in lanes.0.iter().zip(rows.chunks_exact_mut(width)) {
+        row[i] = lane;
+    }
+}
+
+/// A number of whole tiles for each of a few jobs per thread.
+fn samples_per_job(batch: usize, lanes: usize) -> usize {
+    let tiles = batch.div_ceil(lanes);
+    tiles.div_ceil(4 * rayon::current_num_threads()).max(1) * lanes
+}

@@ -1,0 +1,112 @@
+//! The simulator and its gradients against the dense oracle and each other.
+
+use crate::common::*;
+use burn_quantum::circuit::{Angle, Circuit, Observable, ansatz};
+use burn_quantum::gradient::GradientMethod;
+use burn_quantum::statevector::{Gradient, MAX_QUBITS, Program, dense};
+
+const SIZES: [(usize, usize); 7] = [(1, 1), (2, 3), (3, 2), (4, 9), (5, 40), (2, 17), (3, 0)];
+
+#[test]
+fn expectations_are_those_of_the_dense_oracle() {
+    for (seed, (n, batch)) in SIZES.into_iter().enumerate() {
+        let mut rng = rng(seed as u64);
+        let circuit = random_circuit(&mut rng, n, 25);
+        let observables = random_observables(&mut rng, n);
+        let (x, w) = (uniform(&mut rng, batch * n, 3.0), uniform(&mut rng, n, 3.0));
+        let program = Program::new(&circuit, &observables).unwrap();
+        let fast = program.expectation(batch, &x, &w).unwrap();
+        let single = program.expectation(batch, &to_f32(&x), &to_f32(&w)).unwrap();
+        let slow: Vec<f64> = (0..batch)
+            .flat_map(|b| {
+                let state = dense::state(&circuit, &x[b * n..][..n], &w).unwrap();
+                observables.iter().map(move |o| dense::expectation(o, &state)).collect::<Vec<_>>()
+            })
+            .collect();
+        assert!(max_difference(&fast, &slow) < 1e-13, "n {n}, batch {batch}");
+        assert!(max_difference(&to_f64(&single), &slow) < 1e-5, "n {n}, batch {batch}");
+    }
+}
+
+fn difference(a: &Gradient<f64>, b: &Gradient<f64>) -> f64 {
+    let pairs = [(&a.values, &b.values), (&a.inputs, &b.inputs), (&a.weights, &b.weights)];
+    pairs.into_iter().map(|(a, b)| max_difference(a, b)).fold(0.0, f64::max)
+}
+
+#[test]
+fn adjoint_parameter_shift_and_central_differences_agree() {
+    for (seed, (n, batch)) in SIZES.into_iter().enumerate() {
+        let mut rng = rng(100 + seed as u64);
+        let circuit = random_circuit(&mut rng, n, 20);
+        let observables = random_observables(&mut rng, n);
+        let (x, w) = (uniform(&mut rng, batch * n, 3.0), uniform(&mut rng, n, 3.0));
+        let c = uniform(&mut rng, batch * observables.len(), 1.0);
+        let by = |method: GradientMethod| {
+            method.gradient(&circuit, &observables, batch, &x, &w, &c).unwrap()
+        };
+        let adjoint = by(GradientMethod::Adjoint);
+        assert!(difference(&adjoint, &by(GradientMethod::ParameterShift)) < 1e-11, "n {n}");
+        let step = GradientMethod::FiniteDifference { step: 1e-5 };
+        assert!(difference(&adjoint, &by(step)) < 1e-7, "n {n}, batch {batch}");
+
+        let program = Program::new(&circuit, &observables).unwrap();
+        let single = program.gradient(batch, &to_f32(&x), &to_f32(&w), &to_f32(&c)).unwrap();
+        let single = Gradient {
+            values: to_f64(&single.values),
+            inputs: to_f64(&single.inputs),
+            weights: to_f64(&single.weights),
+        };
+        assert!(difference(&adjoint, &single) < 2e-4, "n {n}, batch {batch}");
+    }
+}
+
+/// A state too large for lanes takes the one-sample path; it must be the same arithmetic.
+#[test]
+fn large_states_agree_with_small_batches() {
+    let circuit = ansatz::hardware_efficient(13, 1);
+    let program = Program::new(&circuit, &Observable::each_z(13)).unwrap();
+    let w = uniform(&mut rng(5), circuit.n_weights(), 3.0);
+    let (one, many) =
+        (program.expectation(1, &[], &w).unwrap(), program.expectation(4, &[], &w).unwrap());
+    assert_eq!(one.repeat(4), many);
+    // CNOTs fan out: <Z_q> of this circuit is a product of cosines of the RY angles.
+    let cosines: Vec<f64> = (0..13).map(|q| w[2 * q].cos()).collect();
+    for q in 0..13 {
+        assert!((one[q] - cosines[..=q].iter().product::<f64>()).abs() < 1e-13);
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let mut rng = rng(9);
+    let circuit = random_circuit(&mut rng, 4, 20);
+    let program = Program::new(&circuit, &Observable::each_z(4)).unwrap();
+    let (x, w) = (to_f32(&uniform(&mut rng, 400 * 4, 3.0)), to_f32(&uniform(&mut rng, 4, 3.0)));
+    let c = to_f32(&uniform(&mut rng, 400 * 4, 1.0));
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| program.gradient(400, &x, &w, &c).unwrap())
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(7));
+}
+
+#[test]
+fn bad_input_is_named() {
+    let mut circuit = Circuit::new(2);
+    circuit.rx(Angle::Input(1), 0).rx(Angle::Weight(0), 1);
+    let program = Program::new(&circuit, &Observable::each_z(2)).unwrap();
+    let message = |x: &[f64], w: &[f64]| program.expectation(2, x, w).unwrap_err().to_string();
+    assert_eq!(message(&[0.0; 3], &[0.0]), "inputs has 3 values, expected 4");
+    assert_eq!(message(&[0.0; 4], &[]), "weights has 0 values, expected 1");
+    let nan = message(&[0.0, 0.0, 0.0, f64::NAN], &[0.0]);
+    assert_eq!(nan, "inputs[1, 1] is NaN: it must be finite");
+    let infinite = message(&[0.0; 4], &[f64::INFINITY]);
+    assert_eq!(infinite, "weights[0, 0] is inf: it must be finite");
+
+    let large = Program::new(&Circuit::new(MAX_QUBITS + 1), &[]).unwrap_err();
+    assert!(large.is_size_limit(), "{large}");
+    let outside = Program::new(&Circuit::new(1), &Observable::each_z(2)).unwrap_err();
+    assert_eq!(outside.to_string(), "qubit 1 is out of range for 1 qubits: use 0 to 0");
+}

@@ -1,0 +1,1 @@
+//! Agreement with values that other simulators computed (tests/data/README.md).
