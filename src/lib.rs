@@ -1,9 +1,44 @@
-//! Quantum layers for the Burn deep-learning framework.
-#![doc = ""]
+#![doc = include_str!("../README.md")]
+//!
+//! # Conventions
+//!
+//! Stated once; everything else links here.
+//!
+//! | | |
+//! | --- | --- |
+//! | qubits | little-endian: qubit 0 is the least significant bit of a basis index (PennyLane's wire 0 is the most significant: convert) |
+//! | rotations | `R_G(theta) = exp(-i theta G / 2)`, radians, `hbar = 1` |
+//! | spins | `s = +1` for basis bit 0, `s = -1` for bit 1, so `<Z_i>` is the mean spin |
+//! | Ising energy | `E(s) = sum_i h_i s_i + sum_{i<j} J_ij s_i s_j`, minimised (as dimod) |
+//! | masks | true = masked out (as burn-nn) |
+//! | complex numbers | split planes in kernels, `num_complex::Complex` in host APIs |
+//! | dtypes | `f32` by default, `f64` everywhere it is asked for; oracles in `f64` |
+//!
+//! # Modules, bottom to top
+//!
+//! [`circuit`] (circuits as data), [`statevector`] (simulation and its gradient), [`gradient`]
+//! (ways to differentiate), [`ops`] (tensor operations, the only code that names a backend),
+//! [`nn`] (Burn modules).
 
 pub mod circuit;
 mod error;
 pub mod gradient;
+pub mod nn;
+pub mod ops;
 pub mod statevector;
 
 pub use error::Error;
+
+/// What most programs import.
+pub mod prelude {
+    pub use crate::Error;
+    pub use crate::circuit::{Angle, Circuit, Gate, Observable, PauliString};
+    pub use crate::nn::attention::{
+        HierarchicalAttention, HierarchicalAttentionConfig, HierarchicalInput, HierarchicalOutput,
+    };
+    pub use crate::nn::{
+        AnnealingLayer, AnnealingLayerConfig, AnnealingReadout, AnnealingSchedule, AnnealingStart,
+        CircuitLayer, CircuitLayerConfig, ClassicalRefinement, ClassicalRefinementConfig,
+        MultiScaleFusion, MultiScaleFusionConfig, QuantumEncoding, QuantumEncodingConfig,
+    };
+}

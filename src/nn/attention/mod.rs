@@ -1,0 +1,7 @@
+//! Attention operators.
+
+mod hierarchical;
+
+pub use hierarchical::{
+    HierarchicalAttention, HierarchicalAttentionConfig, HierarchicalInput, HierarchicalOutput,
+};

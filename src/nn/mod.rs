@@ -1,0 +1,20 @@
+//! Quantum layers as Burn modules: `Config -> init(&device) -> forward`.
+//!
+//! Modules hold their parameters under stable paths, so records of Burn load and save them; what
+//! a config determines (circuits, schedules) is rebuilt from the config.
+
+mod annealing;
+pub mod attention;
+mod circuit;
+mod encoding;
+mod fusion;
+mod refinement;
+
+pub use annealing::{
+    AnnealingLayer, AnnealingLayerConfig, AnnealingReadout, AnnealingSchedule, AnnealingStart,
+    LearnedSchedule,
+};
+pub use circuit::{CircuitLayer, CircuitLayerConfig};
+pub use encoding::{QuantumEncoding, QuantumEncodingConfig};
+pub use fusion::{MultiScaleFusion, MultiScaleFusionConfig};
+pub use refinement::{ClassicalRefinement, ClassicalRefinementConfig, RefinementBlock};

@@ -1,0 +1,133 @@
+//! The gradients, once for all backends.
+
+use super::QuantumOps;
+use crate::statevector::{Evolution, Program};
+use burn::backend::autodiff::{
+    Autodiff, NodeId,
+    checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+    grads::Gradients,
+    ops::{Backward, Ops, OpsKind},
+};
+use burn::backend::tensor::FloatTensor;
+use std::sync::Arc;
+
+#[derive(Debug)]
+struct CircuitBackward;
+
+impl<B: QuantumOps> Backward<B, 2> for CircuitBackward {
+    type State = ([NodeId; 2], Arc<Program>);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let (parents, program) = ops.state;
+        let cotangent = grads.consume::<B>(&ops.node);
+        let [inputs, weights] =
+            parents.map(|id| checkpointer.retrieve_node_output::<FloatTensor<B>>(id));
+        let (inputs, weights) =
+            B::circuit_expectation_backward(inputs, weights, cotangent, program);
+        for (parent, gradient) in ops.parents.into_iter().zip([inputs, weights]) {
+            if let Some(node) = parent {
+                grads.register::<B>(node.id, gradient);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct AnnealBackward;
+
+impl<B: QuantumOps> Backward<B, 4> for AnnealBackward {
+    type State = ([NodeId; 4], Arc<Evolution>);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 4>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let (parents, evolution) = ops.state;
+        let cotangent = grads.consume::<B>(&ops.node);
+        let [fields, couplings, start, schedule] =
+            parents.map(|id| checkpointer.retrieve_node_output::<FloatTensor<B>>(id));
+        let (fields, couplings, start, schedule) = B::anneal_expectation_backward(
+            fields, couplings, start, schedule, cotangent, evolution,
+        );
+        let gradients = [fields, couplings, start, schedule];
+        for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
+            if let Some(node) = parent {
+                grads.register::<B>(node.id, gradient);
+            }
+        }
+    }
+}
+
+impl<B: QuantumOps, C: CheckpointStrategy> QuantumOps for Autodiff<B, C> {
+    fn circuit_expectation(
+        inputs: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        program: Arc<Program>,
+    ) -> FloatTensor<Self> {
+        let nodes = [inputs.node(), weights.node()];
+        match CircuitBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let parents = [&inputs, &weights].map(|tensor| prep.checkpoint(tensor));
+                let (inputs, weights) = (inputs.into_primitive(), weights.into_primitive());
+                let out = B::circuit_expectation(inputs, weights, program.clone());
+                prep.finish((parents, program), out)
+            }
+            OpsKind::UnTracked(prep) => {
+                let (inputs, weights) = (inputs.into_primitive(), weights.into_primitive());
+                prep.finish(B::circuit_expectation(inputs, weights, program))
+            }
+        }
+    }
+
+    fn circuit_expectation_backward(
+        _inputs: FloatTensor<Self>,
+        _weights: FloatTensor<Self>,
+        _cotangent: FloatTensor<Self>,
+        _program: Arc<Program>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        unreachable!("Burn differentiates once: backward runs on the inner backend")
+    }
+
+    fn anneal_expectation(
+        fields: FloatTensor<Self>,
+        couplings: FloatTensor<Self>,
+        start: FloatTensor<Self>,
+        schedule: FloatTensor<Self>,
+        evolution: Arc<Evolution>,
+    ) -> FloatTensor<Self> {
+        let nodes = [fields.node(), couplings.node(), start.node(), schedule.node()];
+        let run = |[fields, couplings, start, schedule]: [FloatTensor<B>; 4], evolution| {
+            B::anneal_expectation(fields, couplings, start, schedule, evolution)
+        };
+        let tensors = [fields, couplings, start, schedule];
+        match AnnealBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let parents = tensors.each_ref().map(|tensor| prep.checkpoint(tensor));
+                let tensors = tensors.map(|tensor| tensor.into_primitive());
+                let out = run(tensors, evolution.clone());
+                prep.finish((parents, evolution), out)
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(run(tensors.map(|tensor| tensor.into_primitive()), evolution))
+            }
+        }
+    }
+
+    fn anneal_expectation_backward(
+        _fields: FloatTensor<Self>,
+        _couplings: FloatTensor<Self>,
+        _start: FloatTensor<Self>,
+        _schedule: FloatTensor<Self>,
+        _cotangent: FloatTensor<Self>,
+        _evolution: Arc<Evolution>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        unreachable!("Burn differentiates once: backward runs on the inner backend")
+    }
+}
