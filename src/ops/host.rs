@@ -99,6 +99,7 @@ impl HostBackend for burn::backend::ndarray::NdArray {
 #[cfg(feature = "cube")]
 impl HostBackend for burn::backend::Cube {
     fn read<T: HostElement>(tensor: &FloatTensor<Self>) -> Cow<'_, [T]> {
+        use burn::backend::ops::FloatTensorOps;
         let data = burn::backend::read_sync(Self::float_into_data(tensor.clone()));
         let values = data.map(|data| data.into_vec::<T>());
         match values {

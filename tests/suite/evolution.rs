@@ -1,17 +1,11 @@
 //! Closed-system annealing: order of convergence, adiabatic limit, gradients.
 
 use crate::common::*;
+use crate::reference_file::{fitted_order, linear_schedule as linear};
 use burn_quantum::circuit::PauliString;
 use burn_quantum::statevector::{Evolution, EvolutionInput, dense};
 use num_complex::Complex64;
 use std::f64::consts::FRAC_PI_2;
-
-/// `A = 1 - s`, `B = s`, in `steps` steps over `time`.
-pub fn linear(steps: usize, time: f64) -> Vec<f64> {
-    let dt = time / steps as f64;
-    let s = |k: usize| (k as f64 + 0.5) / steps as f64;
-    (0..steps).flat_map(|k| [(1.0 - s(k)) * dt, s(k) * dt]).collect()
-}
 
 struct Problem {
     n: usize,
@@ -95,18 +89,6 @@ impl Problem {
         let pairs = (0..self.n).flat_map(|j| (0..j).map(move |i| 1 << i | 1 << j));
         singles.chain(pairs.map(mean)).collect()
     }
-}
-
-/// Fits the slope of log(error) against log(dt).
-pub fn fitted_order(errors: &[(f64, f64)]) -> f64 {
-    let logs: Vec<(f64, f64)> = errors.iter().map(|(dt, e)| (dt.ln(), e.ln())).collect();
-    let n = logs.len() as f64;
-    let (mx, my) =
-        (logs.iter().map(|p| p.0).sum::<f64>() / n, logs.iter().map(|p| p.1).sum::<f64>() / n);
-    let (xy, xx) = logs
-        .iter()
-        .fold((0.0, 0.0), |(xy, xx), (x, y)| (xy + (x - mx) * (y - my), xx + (x - mx) * (x - mx)));
-    xy / xx
 }
 
 #[test]

@@ -9,3 +9,4 @@ mod gates;
 mod layers;
 mod ops;
 mod reference;
+mod reference_file;

@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use crate::devices::*;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use burn_quantum::circuit::PauliString;
 use burn_quantum::ops::{anneal_expectation, circuit_expectation};
 use burn_quantum::statevector::{Evolution, EvolutionInput, Program};
@@ -185,6 +185,7 @@ fn an_empty_batch_has_zero_gradients() {
 #[cfg(feature = "flex")]
 mod misuse {
     use super::*;
+    use burn::tensor::Device;
 
     fn run(x: Tensor<2>, w: Tensor<1>) {
         circuit_expectation(x, w, &program());

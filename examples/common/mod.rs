@@ -1,0 +1,194 @@
+//! What the training examples share: flags, progress, the closing table.
+
+use burn::module::Module;
+use burn::tensor::Device;
+use burn_quantum_datasets::ImageDataset;
+use burn_quantum_models::training::{EpochReport, Event, Run, Score, TrainingConfig};
+use burn_quantum_models::{QhonConfig, QuantumPart};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// The backend that runs the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Backend {
+    /// Burn's CPU backend
+    Flex,
+    /// Burn's older CPU backend (build with --features ndarray)
+    Ndarray,
+    /// Any GPU through wgpu (build with --features wgpu)
+    Wgpu,
+    /// NVIDIA GPUs (build with --features cuda)
+    Cuda,
+}
+
+/// The network to train.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Model {
+    /// The hybrid network, its quantum part trained
+    Qhon,
+    /// A perceptron of the same number of parameters in the quantum part's place
+    Classical,
+    /// The quantum part keeps its random start
+    Frozen,
+}
+
+/// The flags of both training examples.
+#[derive(Debug, Clone, Args)]
+pub struct Flags {
+    /// How often to see all training images
+    #[arg(long)]
+    pub epochs: Option<usize>,
+    /// Seeds the initial parameters, dropout and the order of the images
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where the network runs
+    #[arg(long, value_enum, default_value_t = Backend::Flex)]
+    pub backend: Backend,
+    /// Which network
+    #[arg(long, value_enum, default_value_t = Model::Qhon)]
+    pub model: Model,
+    /// Images in a batch
+    #[arg(long)]
+    pub batch_size: Option<usize>,
+    /// The learning rate at the start; it falls to a hundredth along a cosine
+    #[arg(long)]
+    pub learning_rate: Option<f64>,
+    /// Train on the first N images only
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Where to keep checkpoints and the trained network [default: in the cache folder]
+    #[arg(long, value_name = "DIR")]
+    pub run_dir: Option<PathBuf>,
+    /// Go on after the last finished epoch in the run's folder
+    #[arg(long)]
+    pub resume: bool,
+    /// Show burn-train's live dashboard (needs a terminal)
+    #[arg(long)]
+    pub dashboard: bool,
+}
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+impl Backend {
+    #[allow(deprecated)] // Burn deprecates ndarray
+    fn device(self) -> Outcome<Device> {
+        match self {
+            #[cfg(feature = "flex")]
+            Backend::Flex => Ok(Device::flex()),
+            #[cfg(feature = "ndarray")]
+            Backend::Ndarray => Ok(Device::ndarray()),
+            #[cfg(feature = "wgpu")]
+            Backend::Wgpu => Ok(Device::wgpu(Default::default())),
+            #[cfg(feature = "cuda")]
+            Backend::Cuda => Ok(Device::cuda(0)),
+            #[allow(unreachable_patterns)]
+            absent => {
+                let name = absent.name();
+                Err(format!("this build has no {name}: build with `--features {name}`").into())
+            }
+        }
+    }
+
+    fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+}
+
+impl Model {
+    fn part(self) -> QuantumPart {
+        match self {
+            Model::Qhon => QuantumPart::Trained,
+            Model::Classical => QuantumPart::Classical,
+            Model::Frozen => QuantumPart::Frozen,
+        }
+    }
+}
+
+/// Trains as the flags say, tests on images never seen, and prints the table.
+pub fn run(
+    name: &str,
+    flags: &Flags,
+    config: QhonConfig,
+    mut training: TrainingConfig,
+    [train, test]: [ImageDataset; 2],
+) -> Outcome<()> {
+    let device = flags.backend.device()?;
+    training.seed = flags.seed;
+    training.n_epochs = flags.epochs.unwrap_or(training.n_epochs);
+    training.batch_size = flags.batch_size.unwrap_or(training.batch_size);
+    training.learning_rate = flags.learning_rate.unwrap_or(training.learning_rate);
+    let train = flags.limit.map_or(train.clone(), |n| train.filter(|i| i < n));
+    let config = config.with_quantum_part(flags.model.part());
+    let run = flags.run(name)?;
+    println!(
+        "training {:?} on {} of {name}, {} epochs, run folder {}",
+        flags.model,
+        flags.backend.name(),
+        training.n_epochs,
+        run.folder.display()
+    );
+    let start = Instant::now();
+    let model = training.train(&config, &device, &train, &run, progress())?;
+    let seconds = start.elapsed().as_secs_f64();
+    let score = Score::of(&model, &test, &device);
+    println!();
+    println!("{:<10} {:>13} {:>11} {:>9}", "model", "test accuracy", "parameters", "time");
+    let model_name = format!("{:?}", flags.model).to_lowercase();
+    let (percent, parameters) = (score.percent(), model.num_params());
+    println!("{model_name:<10} {percent:>11.2} % {parameters:>11} {seconds:>7.1} s");
+    println!();
+    println!("test accuracy: {percent:.2} %");
+    Ok(())
+}
+
+impl Flags {
+    fn run(&self, name: &str) -> Outcome<Run> {
+        let label = format!("{name}-{:?}-seed{}", self.model, self.seed).to_lowercase();
+        let folder = match &self.run_dir {
+            Some(folder) => folder.clone(),
+            None => {
+                let cache = dirs::cache_dir().ok_or("no cache folder: give --run-dir")?;
+                cache.join("burn-quantum").join("runs").join(label)
+            }
+        };
+        Ok(Run { folder, resume: self.resume, dashboard: self.dashboard })
+    }
+}
+
+/// A bar while an epoch runs, if standard error is a terminal, and a line when it ends.
+fn progress() -> impl FnMut(Event) + Send + Sync + 'static {
+    let style = "epoch {msg} {wide_bar} {pos}/{len} images, {per_sec}, {eta} left";
+    let style = ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar());
+    let bar = ProgressBar::no_length().with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(500));
+    move |event| match event {
+        Event::Batch { epoch, done, total } => {
+            bar.set_length(total as u64);
+            bar.set_message(epoch.to_string());
+            bar.set_position(done as u64);
+        }
+        Event::Epoch(report) => {
+            bar.suspend(|| println!("{}", line(&report)));
+            bar.reset();
+            if report.epoch == report.n_epochs {
+                bar.finish_and_clear();
+            }
+        }
+    }
+}
+
+fn line(r: &EpochReport) -> String {
+    format!(
+        "epoch {:>2}/{}  {:>6.0} images/s  train loss {:.4} accuracy {:>6.2} %  held out loss {:.4} accuracy {:>6.2} %",
+        r.epoch,
+        r.n_epochs,
+        r.images_per_second,
+        r.train_loss,
+        r.train_accuracy,
+        r.valid_loss,
+        r.valid_accuracy
+    )
+}

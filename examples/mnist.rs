@@ -1,0 +1,90 @@
+//! Trains QHON on MNIST:
+//!
+//!     cargo run --release --example mnist -- --data-dir DIR --epochs 5 --seed 1
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod common;
+
+use burn_quantum_datasets::{Fetcher, ImageDataset, Mnist, Progress};
+use burn_quantum_models::QhonConfig;
+use burn_quantum_models::training::TrainingConfig;
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Trains QHON, or one of its classical comparisons, on MNIST.
+#[derive(Parser)]
+struct Cli {
+    /// The folder of the four idx files, plain or gz [default: the cache folder, filled by a
+    /// download]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// The address to download from, if the cache folder is empty
+    #[arg(long, value_name = "URL")]
+    mirror: Option<String>,
+    /// The side of the square patches; it must divide 28
+    #[arg(long, default_value_t = 4)]
+    patch_size: usize,
+    /// The number of qubits that encode a patch
+    #[arg(long, default_value_t = 6)]
+    n_qubits: usize,
+    #[command(flatten)]
+    flags: common::Flags,
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
+    if cli.patch_size == 0 || 28 % cli.patch_size != 0 {
+        return Err(format!("--patch-size {} does not divide 28", cli.patch_size).into());
+    }
+    if !(1..=16).contains(&cli.n_qubits) {
+        return Err(format!("--n-qubits {}: use 1 to 16", cli.n_qubits).into());
+    }
+    let images = load(cli)?;
+    let config = QhonConfig::new([1, 28, 28], 10);
+    let config = config.with_patch_size(cli.patch_size).with_n_qubits(cli.n_qubits);
+    let training = TrainingConfig::new(5).with_batch_size(64);
+    common::run("mnist", &cli.flags, config, training, images)
+}
+
+fn load(cli: &Cli) -> Result<[ImageDataset; 2], Box<dyn Error>> {
+    let folder = match &cli.data_dir {
+        Some(folder) => folder.clone(),
+        None => {
+            let folder = Mnist::cache_folder()?;
+            download(cli, &folder)?;
+            folder
+        }
+    };
+    Ok([Mnist::train(&folder)?, Mnist::test(&folder)?])
+}
+
+/// Fills the cache folder, with a progress bar per file.
+fn download(cli: &Cli, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let fetcher = cli.mirror.as_ref().map_or_else(Fetcher::mnist, Fetcher::new);
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes}");
+    let bar = ProgressBar::no_length().with_style(style?);
+    let show = |progress: Progress| {
+        bar.set_message(progress.name);
+        bar.set_length(progress.total.unwrap_or(progress.received));
+        bar.set_position(progress.received);
+    };
+    let result = Mnist::fetch(&fetcher, folder, show);
+    bar.finish_and_clear();
+    result.map_err(|error| {
+        let remedy = "name a folder that holds the files with --data-dir, or run the example `digits`, which needs no download";
+        format!("{error}\n{remedy}").into()
+    })
+}

@@ -1,0 +1,280 @@
+//! The quantum-enhanced hierarchical optimisation network.
+
+use crate::features::{ClassicalFeatures, QuantumFeatures, TokenFeatures};
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor, assert_shape};
+use burn_quantum::nn::attention::{
+    HierarchicalAttention, HierarchicalAttentionConfig, HierarchicalInput,
+};
+use burn_quantum::nn::{
+    AnnealingLayerConfig, AnnealingReadout, AnnealingSchedule, ClassicalRefinement,
+    ClassicalRefinementConfig, MultiScaleFusion, MultiScaleFusionConfig, QuantumEncodingConfig,
+};
+use std::f64::consts::PI;
+
+/// What turns the angles of a token into features.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub enum QuantumPart {
+    /// Circuits and annealing, trained with the rest.
+    Trained,
+    /// Circuits and annealing that keep their random start.
+    Frozen,
+    /// A perceptron of about as many parameters in their place.
+    Classical,
+}
+
+/// Configuration to create a [`Qhon`] using the [init function](QhonConfig::init).
+#[derive(Config, Debug)]
+pub struct QhonConfig {
+    /// Channels, height and width of an image.
+    pub image: [usize; 3],
+    /// The number of classes.
+    pub n_classes: usize,
+    /// The side of the square patches. It must divide height and width. Default: 4
+    #[config(default = 4)]
+    pub patch_size: usize,
+    /// The number of qubits that encode a patch. Default: 6
+    #[config(default = 6)]
+    pub n_qubits: usize,
+    /// What turns the angles of a patch into features. Default: trained
+    #[config(default = "QuantumPart::Trained")]
+    pub quantum_part: QuantumPart,
+    /// The number of layers of the encoding circuit; features enter before each. Default: 2
+    #[config(default = 2)]
+    pub n_encoding_layers: usize,
+    /// The number of steps of the annealing sampler. Default: 6
+    #[config(default = 6)]
+    pub n_annealing_steps: usize,
+    /// The total time of the annealing sampler; trained with its schedule. Default: 2.0
+    #[config(default = 2.0)]
+    pub annealing_time: f64,
+    /// The number of features of a token. Default: 64
+    #[config(default = 64)]
+    pub d_model: usize,
+    /// The number of attention heads. Default: 4
+    #[config(default = 4)]
+    pub n_heads: usize,
+    /// The number of blocks of the refinement network. Default: 2
+    #[config(default = 2)]
+    pub n_blocks: usize,
+    /// The scales of the attention. Default: 1, 2, 4
+    #[config(default = "vec![1, 2, 4]")]
+    pub scales: Vec<usize>,
+    /// The dropout rate. Default: 0.1
+    #[config(default = 0.1)]
+    pub dropout: f64,
+}
+
+/// An image classifier: patches, quantum features, refinement, hierarchical attention, fusion.
+///
+/// 1. Each patch becomes `n_qubits` angles, `pi tanh(W p)`.
+/// 2. The encoding circuit and the annealing sampler turn angles into expectation values
+///    ([`QuantumFeatures`]): all that the rest of the network sees of the image.
+/// 3. A linear map to `d_model` features, a position embedding and the classical refinement.
+/// 4. Attention at several scales; each scale, and the tokens themselves, are summed up by weighted
+///    sums over the tokens whose weights are learned for each feature and place.
+/// 5. The fusion mixes the summaries, a linear head gives the logits.
+///
+/// Follows the QHON paper's sections 3 to 6, with the readings of its formulas that make them
+/// consistent: every attention scale returns to the full length, and the schedule ends at `A = 0`.
+///
+/// Should be created with [`QhonConfig`].
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_quantum_models::QhonConfig;
+///
+/// let device = Device::flex();
+/// let model = QhonConfig::new([1, 8, 8], 10).with_patch_size(2).with_n_qubits(4).init(&device);
+/// let logits = model.forward(Tensor::zeros([3, 1, 8, 8], &device));
+/// assert_eq!(logits.dims(), [3, 10]);
+/// ```
+#[derive(Module, Debug)]
+pub struct Qhon {
+    /// From the pixels of a patch to angles, before the `tanh`.
+    pub to_angles: Linear,
+    /// From angles to features.
+    pub features: TokenFeatures,
+    /// From features to `d_model`.
+    pub lift: Linear,
+    /// One vector per place in the image, `[n_tokens, d_model]`.
+    pub position: Param<Tensor<2>>,
+    /// The refinement network.
+    pub refinement: ClassicalRefinement,
+    /// How much each token counts for each feature of a summary, `[n_tokens, d_model]`.
+    pub pooling: Param<Tensor<2>>,
+    /// Normalises what the attention sees.
+    pub norm_attention: LayerNorm,
+    /// The attention.
+    pub attention: HierarchicalAttention,
+    /// Mixes the summaries of the scales.
+    pub fusion: MultiScaleFusion,
+    /// Normalises what the head sees.
+    pub norm_head: LayerNorm,
+    /// From `d_model` to the logits.
+    pub head: Linear,
+    patch_size: usize,
+    image: [usize; 3],
+}
+
+impl QhonConfig {
+    /// Initialises a new network.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the patches do not tile the image, and where the layers panic.
+    pub fn init(&self, device: &Device) -> Qhon {
+        let [channels, height, width] = self.image;
+        let p = self.patch_size;
+        assert!(
+            p > 0 && height.is_multiple_of(p) && width.is_multiple_of(p),
+            "patches of side {p} do not tile an image of {height} x {width}: use a common divisor"
+        );
+        let n_tokens = (height / p) * (width / p);
+        let (features, n_features) = self.features(device);
+        let attention = HierarchicalAttentionConfig::new(self.d_model, self.n_heads)
+            .with_scales(self.scales.clone())
+            .with_dropout(self.dropout);
+        let refinement = ClassicalRefinementConfig::new(self.d_model, 2 * self.d_model)
+            .with_n_blocks(self.n_blocks)
+            .with_dropout(self.dropout);
+        let position = Initializer::Normal { mean: 0.0, std: 0.5 };
+        let pooling = Initializer::Normal { mean: 0.0, std: (n_tokens as f64).powf(-0.5) };
+        Qhon {
+            to_angles: LinearConfig::new(channels * p * p, self.n_qubits).init(device),
+            features,
+            lift: LinearConfig::new(n_features, self.d_model).init(device),
+            position: position.init([n_tokens, self.d_model], device),
+            pooling: pooling.init([n_tokens, self.d_model], device),
+            refinement: refinement.init(device),
+            norm_attention: LayerNormConfig::new(self.d_model).init(device),
+            attention: attention.init(device),
+            fusion: MultiScaleFusionConfig::new(self.d_model, self.scales.len() + 1).init(device),
+            norm_head: LayerNormConfig::new(self.d_model).init(device),
+            head: LinearConfig::new(self.d_model, self.n_classes).init(device),
+            patch_size: p,
+            image: self.image,
+        }
+    }
+
+    /// The quantum part or its twin, and the number of features.
+    fn features(&self, device: &Device) -> (TokenFeatures, usize) {
+        let encoding = QuantumEncodingConfig::new(self.n_qubits)
+            .with_n_layers(self.n_encoding_layers)
+            .with_reupload(true);
+        let annealing = AnnealingLayerConfig::new(self.n_qubits)
+            .with_n_steps(self.n_annealing_steps)
+            .with_time(self.annealing_time)
+            .with_schedule(AnnealingSchedule::Learned)
+            .with_readout(AnnealingReadout::SpinsAndPairs);
+        let quantum = QuantumFeatures::init(&encoding, &annealing, device);
+        let n_features = quantum.n_features();
+        let features = match self.quantum_part {
+            QuantumPart::Trained => TokenFeatures::Quantum(quantum),
+            QuantumPart::Frozen => TokenFeatures::Quantum(quantum.no_grad()),
+            QuantumPart::Classical => {
+                let n_params = quantum.num_params();
+                let twin = ClassicalFeatures::init(self.n_qubits, n_features, n_params, device);
+                TokenFeatures::Classical(twin)
+            }
+        };
+        (features, n_features)
+    }
+}
+
+impl Qhon {
+    /// Applies the forward pass on a batch of images.
+    ///
+    /// # Shapes
+    ///
+    /// - images: `[batch_size, channels, height, width]`, values of order one
+    /// - output: logits `[batch_size, n_classes]`
+    ///
+    /// # Panics
+    ///
+    /// Panics if the images have another shape than the config says, or hold NaN or infinity.
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let [channels, height, width] = self.image;
+        assert_shape!(images, [_, channels, height, width]);
+        let tokens = self.tokens(patches(images, self.patch_size));
+        let tokens = self.refinement.forward(tokens);
+
+        let normalised = self.norm_attention.forward(tokens.clone());
+        let attended = self.attention.forward(HierarchicalInput::self_attn(normalised));
+        let mut levels = vec![tokens];
+        levels.extend(attended.scales);
+        let pooling = self.pooling.val().unsqueeze_dim::<3>(0);
+        let summaries = levels.into_iter().map(|level| (level * pooling.clone()).sum_dim(1));
+
+        let fused = self.fusion.forward(Tensor::cat(summaries.collect(), 1));
+        self.head.forward(self.norm_head.forward(fused))
+    }
+
+    /// Patches `[batch_size, n_tokens, n_pixels]` to tokens `[batch_size, n_tokens, d_model]`.
+    fn tokens(&self, patches: Tensor<3>) -> Tensor<3> {
+        let [batch_size, n_tokens, n_pixels] = patches.dims();
+        let patches = patches.reshape([batch_size * n_tokens, n_pixels]);
+        let angles = self.to_angles.forward(patches).tanh().mul_scalar(PI);
+        let lifted = self.lift.forward(self.features.forward(angles));
+        let [n_tokens, d_model] = self.position.dims();
+        lifted.reshape([batch_size, n_tokens, d_model]) + self.position.val().unsqueeze_dim(0)
+    }
+}
+
+/// `[B, C, H, W]` to `[B, (H/p) (W/p), C p p]`, row by row.
+fn patches(images: Tensor<4>, p: usize) -> Tensor<3> {
+    let [batch_size, channels, height, width] = images.dims();
+    let (rows, columns) = (height / p, width / p);
+    images
+        .reshape([batch_size, channels, rows, p, columns, p])
+        .permute([0, 2, 4, 1, 3, 5])
+        .reshape([batch_size, rows * columns, channels * p * p])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Int;
+
+    #[test]
+    fn patches_are_squares_in_reading_order() {
+        let device = Device::flex();
+        let image = Tensor::<1, Int>::arange(0..16, &device).float().reshape([1, 1, 4, 4]);
+        let values: Vec<f32> = patches(image, 2).into_data().iter::<f32>().collect();
+        let expected = [0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15];
+        assert_eq!(values, expected.map(|v| v as f32));
+    }
+
+    #[test]
+    fn the_classical_twin_has_the_same_number_of_parameters_within_five_percent() {
+        let device = Device::flex();
+        for (image, patch, n_qubits) in
+            [([1, 8, 8], 2, 4), ([1, 28, 28], 7, 8), ([3, 32, 32], 4, 6)]
+        {
+            let config = QhonConfig::new(image, 10).with_patch_size(patch).with_n_qubits(n_qubits);
+            let count = |part| config.clone().with_quantum_part(part).init(&device).num_params();
+            let quantum = count(QuantumPart::Trained) as f64;
+            let classical = count(QuantumPart::Classical) as f64;
+            assert!((classical / quantum - 1.0).abs() < 0.05, "{quantum} {classical}");
+            assert_eq!(count(QuantumPart::Frozen) as f64, quantum);
+        }
+    }
+
+    #[test]
+    #[should_panic(
+        expected = "patches of side 3 do not tile an image of 8 x 8: use a common divisor"
+    )]
+    fn patches_that_do_not_tile() {
+        QhonConfig::new([1, 8, 8], 10).with_patch_size(3).init(&Device::flex());
+    }
+
+    #[test]
+    #[should_panic(expected = "axis 2 expected 8, got 7")]
+    fn images_of_another_size() {
+        let device = Device::flex();
+        let model = QhonConfig::new([1, 8, 8], 10).init(&device);
+        model.forward(Tensor::zeros([1, 1, 7, 8], &device));
+    }
+}

@@ -1,0 +1,68 @@
+//! Steps of training and validation, and the score on a test set.
+
+use crate::Qhon;
+use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataset::Dataset;
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::tensor::Device;
+use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
+use burn_quantum_datasets::{ImageBatch, ImageDataset};
+
+impl Qhon {
+    fn classify(&self, batch: ImageBatch) -> ClassificationOutput {
+        let logits = self.forward(batch.images);
+        let loss = CrossEntropyLossConfig::new().init(&logits.device());
+        let loss = loss.forward(logits.clone(), batch.labels.clone());
+        ClassificationOutput::new(loss, logits, batch.labels)
+    }
+}
+
+impl TrainStep for Qhon {
+    type Input = ImageBatch;
+    type Output = ClassificationOutput;
+
+    fn step(&self, batch: ImageBatch) -> TrainOutput<ClassificationOutput> {
+        let output = self.classify(batch);
+        TrainOutput::new(self, output.loss.backward(), output)
+    }
+}
+
+impl InferenceStep for Qhon {
+    type Input = ImageBatch;
+    type Output = ClassificationOutput;
+
+    fn step(&self, batch: ImageBatch) -> ClassificationOutput {
+        self.classify(batch)
+    }
+}
+
+/// How many images of a set a model classifies correctly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Score {
+    /// Correctly classified images.
+    pub correct: usize,
+    /// All images.
+    pub total: usize,
+}
+
+impl Score {
+    /// Runs `model`, which should be in its state for inference, on all images.
+    pub fn of(model: &Qhon, images: &ImageDataset, device: &Device) -> Self {
+        let batcher = images.batcher();
+        let mut correct = 0;
+        for first in (0..images.len()).step_by(256) {
+            let indices = first..(first + 256).min(images.len());
+            let items = indices.map(|i| images.get(i).expect("in memory")).collect();
+            let batch = batcher.batch(items, device);
+            let classes = model.forward(batch.images).argmax(1).squeeze_dim::<1>(1);
+            let hits = classes.equal(batch.labels).int().sum().into_data();
+            correct += hits.iter::<i64>().sum::<i64>() as usize;
+        }
+        Self { correct, total: images.len() }
+    }
+
+    /// The share of correctly classified images, in per cent; 0 of an empty set.
+    pub fn percent(&self) -> f64 {
+        100.0 * self.correct as f64 / self.total.max(1) as f64
+    }
+}

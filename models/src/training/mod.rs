@@ -1,0 +1,222 @@
+//! Training of image classifiers with burn-train: checkpoints, resuming, progress.
+
+mod classifier;
+mod progress;
+
+pub use classifier::Score;
+pub use progress::{EpochReport, Event};
+
+use crate::{Qhon, QhonConfig};
+use burn::config::Config;
+use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
+use burn::data::dataset::Dataset;
+use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
+use burn::module::Module;
+use burn::optim::AdamWConfig;
+use burn::tensor::Device;
+use burn::train::checkpoint::KeepLastNCheckpoints;
+use burn::train::metric::{AccuracyMetric, LossMetric};
+use burn::train::{Learner, SupervisedTraining};
+use burn_quantum_datasets::{ImageBatch, ImageDataset};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How to train an image classifier.
+#[derive(Config, Debug)]
+pub struct TrainingConfig {
+    /// How often to see all training images.
+    pub n_epochs: usize,
+    /// The number of images in a batch. Default: 64
+    #[config(default = 64)]
+    pub batch_size: usize,
+    /// The learning rate at the start; it falls to a hundredth along a cosine. Default: 3e-3
+    #[config(default = 3e-3)]
+    pub learning_rate: f64,
+    /// AdamW's weight decay. Default: 1e-4
+    #[config(default = 1e-4)]
+    pub weight_decay: f64,
+    /// Training images are moved by up to this many pixels. Default: 0
+    #[config(default = 0)]
+    pub max_shift: usize,
+    /// One in this many training images is held out to measure progress. Default: 12
+    #[config(default = 12)]
+    pub hold_out: usize,
+    /// Seeds the initial parameters, dropout, the order of images and their moves. Default: 1
+    #[config(default = 1)]
+    pub seed: u64,
+}
+
+/// An error raised by a training run.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(#[from] ErrorKind);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ErrorKind {
+    #[error("{name} is {value}: {remedy}")]
+    BadConfig { name: &'static str, value: String, remedy: &'static str },
+    #[error("`{}`: {source}", folder.display())]
+    Io { folder: PathBuf, source: std::io::Error },
+    #[error("`{}` holds no checkpoint of a finished epoch: train without resuming first", folder.display())]
+    NoCheckpoint { folder: PathBuf },
+    #[error("`{}` differs from the configuration of this run: resume with the same, or name another folder", file.display())]
+    OtherRun { file: PathBuf },
+    #[error("training stopped: {0}")]
+    Failed(String),
+}
+
+/// Where a run keeps its checkpoints, and whether it goes on from the last.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The folder; made if needed.
+    pub folder: PathBuf,
+    /// Go on after the last finished epoch instead of starting anew.
+    pub resume: bool,
+    /// Show burn-train's dashboard if standard output is a terminal. It takes the place of the
+    /// events.
+    pub dashboard: bool,
+}
+
+impl TrainingConfig {
+    /// Trains a new network on `device`, and returns it in its state for inference.
+    ///
+    /// The folder of the run receives both configurations (`qhon.json`, `training.json`), the
+    /// checkpoints of the last two epochs, and the trained network (`model.bpk`):
+    /// `QhonConfig::load("qhon.json")?.init(&device).load_file("model.bpk")` gives it back.
+    ///
+    /// Parameters, dropout and the order of the images follow from the seed. A resumed run goes on
+    /// with the parameters, the optimiser and the learning rate of the checkpoint; its dropout and
+    /// the order of its images are those of a run that starts there, so it is not the uninterrupted
+    /// run bit by bit.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of range, the folder cannot be written, there is nothing to resume,
+    /// or a step of the training fails.
+    pub fn train(
+        &self,
+        config: &QhonConfig,
+        device: &Device,
+        images: &ImageDataset,
+        run: &Run,
+        on_event: impl FnMut(Event) + Send + Sync + 'static,
+    ) -> Result<Qhon, Error> {
+        self.check(images)?;
+        prepare(run, [("qhon.json", config.to_string()), ("training.json", self.to_string())])?;
+        device.seed(self.seed);
+        let model = config.init(&device.clone().autodiff());
+        let (train, valid) = self.split(images);
+        let steps = train.len().div_ceil(self.batch_size) * self.n_epochs;
+        let train = self.loader(train, device, true);
+        let valid = self.loader(valid, device, false);
+        let mut training = SupervisedTraining::new(&run.folder, train, valid)
+            .metrics((AccuracyMetric::new(), LossMetric::new()))
+            .with_default_checkpointers()
+            .with_checkpointing_strategy(KeepLastNCheckpoints::new(2))
+            .with_application_logger(None)
+            .num_epochs(self.n_epochs);
+        if !run.dashboard {
+            training = training.renderer(Box::new(progress::Renderer::new(on_event)));
+        }
+        if run.resume {
+            training = training.checkpoint(last_checkpoint(&run.folder)?);
+        }
+        let schedule = CosineAnnealingLrSchedulerConfig::new(self.learning_rate, steps)
+            .with_min_lr(self.learning_rate / 100.0)
+            .init()
+            .map_err(ErrorKind::Failed)?;
+        let optimizer = AdamWConfig::new().with_weight_decay(self.weight_decay as f32).init();
+        let result = training.launch(Learner::new(model, optimizer, schedule));
+        if let Some(error) = result.error {
+            return Err(ErrorKind::Failed(error.to_string()).into());
+        }
+        let saved = result.model.clone().save_file(run.folder.join("model.bpk"));
+        saved.map_err(|error| ErrorKind::Failed(error.to_string()))?;
+        Ok(result.model)
+    }
+
+    fn check(&self, images: &ImageDataset) -> Result<(), Error> {
+        let bad =
+            |name, value: String, remedy| Err(ErrorKind::BadConfig { name, value, remedy }.into());
+        if self.n_epochs == 0 {
+            return bad("n_epochs", "0".into(), "use at least 1");
+        }
+        if self.batch_size == 0 {
+            return bad("batch_size", "0".into(), "use at least 1");
+        }
+        if self.hold_out < 2 || self.hold_out > images.len() {
+            let remedy = "use 2 to the number of images, so that both parts have one";
+            return bad("hold_out", self.hold_out.to_string(), remedy);
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate <= 1.0) {
+            return bad("learning_rate", self.learning_rate.to_string(), "use a number in (0, 1]");
+        }
+        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
+            return bad("weight_decay", self.weight_decay.to_string(), "use a number from 0 on");
+        }
+        Ok(())
+    }
+
+    /// The images to train on and those that are held out.
+    fn split(&self, images: &ImageDataset) -> (ImageDataset, ImageDataset) {
+        let held_out = |i: usize| i % self.hold_out == self.hold_out - 1;
+        (images.filter(|i| !held_out(i)), images.filter(held_out))
+    }
+
+    fn loader(
+        &self,
+        images: ImageDataset,
+        device: &Device,
+        train: bool,
+    ) -> Arc<dyn DataLoader<ImageBatch>> {
+        // One worker: with more, the order of batches would depend on timing.
+        let batcher = images.batcher();
+        let batcher =
+            if train { batcher.with_random_shift(self.max_shift, self.seed) } else { batcher };
+        let mut builder = DataLoaderBuilder::new(batcher)
+            .batch_size(self.batch_size)
+            .num_workers(1)
+            .set_device(device.clone());
+        if train {
+            builder = builder.shuffle(self.seed);
+        }
+        builder.build(images)
+    }
+}
+
+/// Makes the folder and writes or compares the configurations; a run that does not resume starts
+/// without checkpoints.
+fn prepare(run: &Run, configs: [(&str, String); 2]) -> Result<(), Error> {
+    let io = |source| ErrorKind::Io { folder: run.folder.clone(), source };
+    fs::create_dir_all(&run.folder).map_err(io)?;
+    for (name, config) in configs {
+        let file = run.folder.join(name);
+        if !run.resume {
+            fs::write(file, config).map_err(io)?;
+        } else if fs::read_to_string(&file).is_ok_and(|theirs| theirs != config) {
+            return Err(ErrorKind::OtherRun { file }.into());
+        }
+    }
+    let parts = ["checkpoint", "train", "valid"].map(|part| run.folder.join(part));
+    for part in parts.iter().filter(|part| !run.resume && part.is_dir()) {
+        fs::remove_dir_all(part).map_err(io)?;
+    }
+    Ok(())
+}
+
+/// The last epoch of which the folder holds the model, the optimiser and the scheduler.
+fn last_checkpoint(folder: &Path) -> Result<usize, Error> {
+    let there = |kind: &str, epoch: usize| {
+        folder.join("checkpoint").join(format!("{kind}-{epoch}.bpk")).is_file()
+    };
+    let files = fs::read_dir(folder.join("checkpoint")).into_iter().flatten().flatten();
+    let epoch = files
+        .filter_map(|file| {
+            let name = file.file_name().into_string().ok()?;
+            name.strip_prefix("model-")?.strip_suffix(".bpk")?.parse::<usize>().ok()
+        })
+        .filter(|&epoch| there("optim", epoch) && there("scheduler", epoch))
+        .max();
+    Ok(epoch.ok_or_else(|| ErrorKind::NoCheckpoint { folder: folder.into() })?)
+}

@@ -1,0 +1,179 @@
+//! Whole training runs, small.
+
+use burn::config::Config;
+use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataset::Dataset;
+use burn::module::{Module, Param};
+use burn::optim::{AdamConfig, GradientsParams};
+use burn::tensor::{Device, Tensor};
+use burn_quantum_datasets::{Digits, ImageDataset};
+use burn_quantum_models::training::{Event, Run, Score, TrainingConfig};
+use burn_quantum_models::{Qhon, QhonConfig, QuantumPart, TokenFeatures};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+/// Seeds and draws share one generator per process: one training at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn config() -> QhonConfig {
+    let config = QhonConfig::new([1, 8, 8], 10).with_patch_size(4).with_n_qubits(3);
+    config.with_d_model(16).with_n_heads(2).with_n_blocks(1).with_scales(vec![1, 2])
+}
+
+fn images() -> ImageDataset {
+    Digits::train().filter(|i| i < 240)
+}
+
+fn folder(path: &Path, resume: bool) -> Run {
+    Run { folder: path.into(), resume, dashboard: false }
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+fn logits(model: &Qhon) -> Vec<f32> {
+    let items = (0..20).map(|i| Digits::test().get(i).unwrap()).collect();
+    values(model.forward(Digits::test().batcher().batch(items, &Device::flex()).images))
+}
+
+fn train(training: &TrainingConfig, run: &Run) -> (Qhon, Vec<Event>) {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let log = events.clone();
+    let on_event = move |event| log.lock().unwrap().push(event);
+    let model = training.train(&config(), &Device::flex(), &images(), run, on_event).unwrap();
+    let events = events.lock().unwrap().clone();
+    (model, events)
+}
+
+#[test]
+fn a_run_learns_reports_and_its_saved_model_reloads_bit_by_bit() {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
+    let path = tempfile::tempdir().unwrap();
+    let training = TrainingConfig::new(8).with_batch_size(16).with_learning_rate(1e-2);
+    let (model, events) = train(&training, &folder(path.path(), false));
+
+    let reports: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Epoch(report) => Some(report.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(reports.iter().map(|r| r.epoch).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert!(reports.iter().all(|r| r.n_epochs == 8 && r.images_per_second > 0.0));
+    let (first, last) = (&reports[0], &reports[7]);
+    assert!(last.train_loss < 0.8 * first.train_loss, "{first:?} {last:?}");
+    assert!(last.valid_accuracy > 20.0 && last.valid_loss.is_finite());
+    assert_eq!(events.iter().filter(|e| matches!(e, Event::Batch { .. })).count(), 8 * 14);
+    let score = Score::of(&model, &Digits::test(), &Device::flex());
+    assert!(score.total == 359 && score.percent() > 25.0, "{score:?}");
+
+    let loaded = QhonConfig::load(path.path().join("qhon.json")).unwrap().init(&Device::flex());
+    let loaded = loaded.load_file(path.path().join("model.bpk"));
+    assert_eq!(logits(&loaded), logits(&model));
+}
+
+#[test]
+fn one_seed_gives_one_training_and_another_seed_another() {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
+    let path = tempfile::tempdir().unwrap();
+    let run = |seed| {
+        let training = TrainingConfig::new(1).with_seed(seed).with_max_shift(1);
+        logits(&train(&training, &folder(path.path(), false)).0)
+    };
+    let first = run(5);
+    assert_eq!(run(5), first);
+    assert_ne!(run(6), first);
+}
+
+/// A run that was cut off after its second epoch goes on with the third.
+#[test]
+fn training_resumes_from_a_checkpoint() {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
+    let path = tempfile::tempdir().unwrap();
+    let training = TrainingConfig::new(3).with_batch_size(16);
+    train(&training, &folder(path.path(), false));
+    let kept = |epoch| path.path().join(format!("checkpoint/model-{epoch}.bpk"));
+    assert!(!kept(1).exists() && kept(2).exists() && kept(3).exists(), "the last two are kept");
+    std::fs::remove_file(kept(3)).unwrap();
+
+    let (_, events) = train(&training, &folder(path.path(), true));
+    let epochs: Vec<usize> = events
+        .iter()
+        .filter_map(|e| if let Event::Epoch(report) = e { Some(report.epoch) } else { None })
+        .collect();
+    assert_eq!(epochs, [3]);
+
+    let other = training.clone().with_batch_size(8);
+    let run = folder(path.path(), true);
+    let error = other.train(&config(), &Device::flex(), &images(), &run, |_| {}).unwrap_err();
+    assert!(error.to_string().contains("training.json` differs"), "{error}");
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused_by_name() {
+    let path = tempfile::tempdir().unwrap();
+    let refuse = |training: TrainingConfig, run: &Run| {
+        let result = training.train(&config(), &Device::flex(), &images(), run, |_| {});
+        result.unwrap_err().to_string()
+    };
+    let fresh = folder(path.path(), false);
+    assert_eq!(refuse(TrainingConfig::new(0), &fresh), "n_epochs is 0: use at least 1");
+    let rate = TrainingConfig::new(1).with_learning_rate(f64::NAN);
+    assert_eq!(refuse(rate, &fresh), "learning_rate is NaN: use a number in (0, 1]");
+    let empty = folder(&path.path().join("empty"), true);
+    assert!(refuse(TrainingConfig::new(1), &empty).contains("holds no checkpoint"));
+    std::fs::write(path.path().join("file"), "").unwrap();
+    let blocked = folder(&path.path().join("file"), false);
+    assert!(refuse(TrainingConfig::new(1), &blocked).contains("file`: "));
+}
+
+fn quantum_weights(model: &Qhon) -> Vec<f32> {
+    let TokenFeatures::Quantum(features) = &model.features else { panic!("no quantum part") };
+    let field_weights = features.annealing.field_weights.as_ref().unwrap();
+    let weights: [Vec<f32>; 4] = [
+        values(features.encoding.circuit.weights.val()),
+        values(features.annealing.fields.val()),
+        values(features.annealing.couplings.val()),
+        values(field_weights.val()),
+    ];
+    weights.concat()
+}
+
+/// One step of Adam moves every quantum parameter, unless the part is frozen.
+#[test]
+fn a_step_moves_the_quantum_parameters_unless_they_are_frozen() {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
+    let device = Device::flex().autodiff();
+    for (part, moves) in [(QuantumPart::Trained, true), (QuantumPart::Frozen, false)] {
+        let model = config().with_quantum_part(part).init(&device);
+        let (quantum, head) = (quantum_weights(&model), values(model.head.weight.val()));
+        let items = (0..8).map(|i| images().get(i).unwrap()).collect();
+        let batch = images().batcher().batch(items, &device);
+        let loss = model.forward(batch.images).powi_scalar(2).sum();
+        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        let model = AdamConfig::new().init().step(1e-2, model, grads);
+        assert_ne!(values(model.head.weight.val()), head);
+        for (before, after) in quantum.iter().zip(quantum_weights(&model)) {
+            assert_eq!(*before != after, moves, "{part:?}");
+        }
+    }
+}
+
+/// The same weights with other quantum parameters give other logits: the part is not bypassed.
+#[test]
+fn all_that_the_network_sees_passes_the_quantum_part() {
+    let device = Device::flex();
+    let mut model = config().with_dropout(0.0).init(&device);
+    let before = logits(&model);
+    let TokenFeatures::Quantum(features) = &mut model.features else { panic!("no quantum part") };
+    let fields = features.annealing.fields.val();
+    features.annealing.fields = Param::from_tensor(fields + 0.5);
+    assert_ne!(logits(&model), before);
+
+    let mut blind = model.clone();
+    blind.lift.weight = Param::from_tensor(model.lift.weight.val().zeros_like());
+    let logits = logits(&blind);
+    assert!(logits.chunks(10).all(|row| row == &logits[..10]), "nothing else carries the image");
+}
