@@ -22,7 +22,8 @@ struct Cli {
 fn main() -> ExitCode {
     let flags = Cli::parse().flags;
     let config = QhonConfig::new([1, 8, 8], 10).with_patch_size(2).with_n_qubits(4);
-    let training = TrainingConfig::new(30).with_batch_size(32).with_max_shift(1);
+    let config = config.with_dropout(0.0); // moving the images is regularisation enough
+    let training = TrainingConfig::new(60).with_batch_size(32).with_max_shift(1);
     let images = [Digits::train(), Digits::test()];
     match common::run("digits", &flags, config, training, images) {
         Ok(()) => ExitCode::SUCCESS,

@@ -44,13 +44,8 @@ impl Idx {
             .chunks_exact(4)
             .map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize)
             .collect();
-        let announced = dims.iter().try_fold(header, |n, &d| {
-            if n == header {
-                d.checked_add(header)
-            } else {
-                (n - header).checked_mul(d)?.checked_add(header)
-            }
-        });
+        let elements = dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+        let announced = elements.and_then(|n| n.checked_add(header));
         if announced != Some(content.len()) {
             let announced = announced.map_or("more than memory".into(), |n| n.to_string());
             let reason = format!("{} bytes, its header announces {announced}", content.len());

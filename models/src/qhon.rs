@@ -56,7 +56,7 @@ pub struct QhonConfig {
     /// The number of attention heads. Default: 4
     #[config(default = 4)]
     pub n_heads: usize,
-    /// The number of blocks of the refinement network. Default: 2
+    /// The number of blocks of each of the two refinement networks. Default: 2
     #[config(default = 2)]
     pub n_blocks: usize,
     /// The scales of the attention. Default: 1, 2, 4
@@ -75,7 +75,7 @@ pub struct QhonConfig {
 /// 3. A linear map to `d_model` features, a position embedding and the classical refinement.
 /// 4. Attention at several scales; each scale, and the tokens themselves, are summed up by weighted
 ///    sums over the tokens whose weights are learned for each feature and place.
-/// 5. The fusion mixes the summaries, a linear head gives the logits.
+/// 5. The fusion mixes the summaries; a second refinement and a linear head give the logits.
 ///
 /// Follows the QHON paper's sections 3 to 6, with the readings of its formulas that make them
 /// consistent: every attention scale returns to the full length, and the schedule ends at `A = 0`.
@@ -111,6 +111,8 @@ pub struct Qhon {
     pub attention: HierarchicalAttention,
     /// Mixes the summaries of the scales.
     pub fusion: MultiScaleFusion,
+    /// Refines the fused summary.
+    pub refinement_head: ClassicalRefinement,
     /// Normalises what the head sees.
     pub norm_head: LayerNorm,
     /// From `d_model` to the logits.
@@ -149,6 +151,7 @@ impl QhonConfig {
             position: position.init([n_tokens, self.d_model], device),
             pooling: pooling.init([n_tokens, self.d_model], device),
             refinement: refinement.init(device),
+            refinement_head: refinement.init(device),
             norm_attention: LayerNormConfig::new(self.d_model).init(device),
             attention: attention.init(device),
             fusion: MultiScaleFusionConfig::new(self.d_model, self.scales.len() + 1).init(device),
@@ -209,7 +212,8 @@ impl Qhon {
         let summaries = levels.into_iter().map(|level| (level * pooling.clone()).sum_dim(1));
 
         let fused = self.fusion.forward(Tensor::cat(summaries.collect(), 1));
-        self.head.forward(self.norm_head.forward(fused))
+        let refined = self.refinement_head.forward(fused);
+        self.head.forward(self.norm_head.forward(refined))
     }
 
     /// Patches `[batch_size, n_tokens, n_pixels]` to tokens `[batch_size, n_tokens, d_model]`.
