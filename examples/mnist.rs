@@ -26,10 +26,10 @@ struct Cli {
     #[arg(long, value_name = "URL")]
     mirror: Option<String>,
     /// The side of the square patches; it must divide 28
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 7)]
     patch_size: usize,
     /// The number of qubits that encode a patch
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 8)]
     n_qubits: usize,
     #[command(flatten)]
     flags: common::Flags,

@@ -156,7 +156,7 @@ fn real(values: &[f64]) -> Vec<Complex64> {
 
 fn diagonal(values: &[Complex64]) -> Vec<Complex64> {
     let n = values.len();
-    let at = |k: usize| if k % (n + 1) == 0 { values[k / (n + 1)] } else { Complex64::ZERO };
+    let at = |k: usize| if k.is_multiple_of(n + 1) { values[k / (n + 1)] } else { Complex64::ZERO };
     (0..n * n).map(at).collect()
 }
 
@@ -170,7 +170,7 @@ fn rotation(theta: f64, paulis: &[super::Pauli]) -> Vec<Complex64> {
     let dim = 1 << paulis.len();
     let (sin, cos) = (theta / 2.0).sin_cos();
     let at = |(k, &p): (usize, &Complex64)| {
-        let unit = if k % (dim + 1) == 0 { cos } else { 0.0 };
+        let unit = if k.is_multiple_of(dim + 1) { cos } else { 0.0 };
         Complex64::new(unit, 0.0) - Complex64::I * sin * p
     };
     string.iter().enumerate().map(at).collect()

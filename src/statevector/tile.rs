@@ -103,26 +103,44 @@ impl<T: Real, const L: usize> Tile<T, L> {
     /// `c + i s` on the amplitudes in which all bits of `mask` are 1.
     #[inline(always)]
     pub fn phase(&mut self, mask: usize, factor: Complex<T, L>) {
-        for_each_index(self.dim(), mask, |i| self.multiply(i | mask, factor));
+        for_each_index(
+            self.dim(),
+            mask,
+            #[inline(always)]
+            |i| self.multiply(i | mask, factor),
+        );
     }
 
     /// `cos - i sin P` where all `controls` are 1.
     #[inline(always)]
     pub fn rotate(&mut self, string: PauliString, controls: usize, (sin, cos): Complex<T, L>) {
         if string.is_diagonal() {
-            for_each_index(self.dim(), controls, |i| {
-                let i = i | controls;
-                let sign = parity_sign::<T>(i & string.z);
-                self.multiply(i, (cos, -(sin * Lanes::splat(sign))));
-            });
-        } else if string.quarter_turns() % 2 == 0 {
-            for_each_pair(self.dim(), string, controls, |i, j, sign| {
-                self.rotate_mixing(i, j, (sin * Lanes::splat(sign), cos))
-            });
+            for_each_index(
+                self.dim(),
+                controls,
+                #[inline(always)]
+                |i| {
+                    let i = i | controls;
+                    let sign = parity_sign::<T>(i & string.z);
+                    self.multiply(i, (cos, -(sin * Lanes::splat(sign))));
+                },
+            );
+        } else if string.is_real() {
+            for_each_pair(
+                self.dim(),
+                string,
+                controls,
+                #[inline(always)]
+                |i, j, sign| self.rotate_mixing(i, j, (sin * Lanes::splat(sign), cos)),
+            );
         } else {
-            for_each_pair(self.dim(), string, controls, |i, j, sign| {
-                self.rotate_real(i, j, (sin * Lanes::splat(sign), cos))
-            });
+            for_each_pair(
+                self.dim(),
+                string,
+                controls,
+                #[inline(always)]
+                |i, j, sign| self.rotate_real(i, j, (sin * Lanes::splat(sign), cos)),
+            );
         }
     }
 
@@ -164,20 +182,37 @@ impl<T: Real, const L: usize> Tile<T, L> {
     pub fn im_pauli(&self, string: PauliString, controls: usize, ket: &Self) -> Lanes<T, L> {
         let mut sum = Lanes::zero();
         if string.is_diagonal() {
-            for_each_index(self.dim(), controls, |i| {
-                let i = i | controls;
-                sum += Lanes::splat(parity_sign(i & string.z)) * self.im_product(i, i, ket);
-            });
-        } else if string.quarter_turns() % 2 == 0 {
-            for_each_pair(self.dim(), string, controls, |i, j, sign| {
-                let both = self.im_product(j, i, ket) + self.im_product(i, j, ket);
-                sum += Lanes::splat(sign) * both;
-            });
+            for_each_index(
+                self.dim(),
+                controls,
+                #[inline(always)]
+                |i| {
+                    let i = i | controls;
+                    sum += Lanes::splat(parity_sign(i & string.z)) * self.im_product(i, i, ket);
+                },
+            );
+        } else if string.is_real() {
+            for_each_pair(
+                self.dim(),
+                string,
+                controls,
+                #[inline(always)]
+                |i, j, sign| {
+                    let both = self.im_product(j, i, ket) + self.im_product(i, j, ket);
+                    sum += Lanes::splat(sign) * both;
+                },
+            );
         } else {
-            for_each_pair(self.dim(), string, controls, |i, j, sign| {
-                let both = self.re_product(j, i, ket) - self.re_product(i, j, ket);
-                sum += Lanes::splat(sign) * both;
-            });
+            for_each_pair(
+                self.dim(),
+                string,
+                controls,
+                #[inline(always)]
+                |i, j, sign| {
+                    let both = self.re_product(j, i, ket) - self.re_product(i, j, ket);
+                    sum += Lanes::splat(sign) * both;
+                },
+            );
         }
         sum
     }
@@ -186,9 +221,14 @@ impl<T: Real, const L: usize> Tile<T, L> {
     #[inline(always)]
     pub fn im_projector(&self, mask: usize, ket: &Self) -> Lanes<T, L> {
         let mut sum = Lanes::zero();
-        for_each_index(self.dim(), mask, |i| {
-            sum += self.im_product(i | mask, i | mask, ket);
-        });
+        for_each_index(
+            self.dim(),
+            mask,
+            #[inline(always)]
+            |i| {
+                sum += self.im_product(i | mask, i | mask, ket);
+            },
+        );
         sum
     }
 
@@ -236,7 +276,7 @@ fn sum<T: Real, const L: usize>(a: Complex<T, L>, b: Complex<T, L>) -> Complex<T
 
 #[inline(always)]
 pub fn parity_sign<T: Real>(bits: usize) -> T {
-    if bits.count_ones() % 2 == 0 { T::one() } else { -T::one() }
+    if bits.count_ones().is_multiple_of(2) { T::one() } else { -T::one() }
 }
 
 /// Calls `f` with every index below `dim` in which all bits of `fixed` are 0.
@@ -262,7 +302,9 @@ fn for_each_pair<T: Real>(
     let overall = if string.quarter_turns() >= 2 { -T::one() } else { T::one() };
     if string.x == pivot && controls == 0 && string.z & !pivot == 0 {
         for base in (0..dim).step_by(2 * pivot) {
-            (base..base + pivot).for_each(|i| f(i, i + pivot, overall));
+            for i in base..base + pivot {
+                f(i, i + pivot, overall);
+            }
         }
         return;
     }

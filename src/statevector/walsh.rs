@@ -31,7 +31,7 @@ mod tests {
         let mut fast: Vec<Lanes<f64, 1>> = f.iter().map(|&x| Lanes([x])).collect();
         transform(&mut fast);
         for (m, value) in fast.iter().enumerate() {
-            let sign = |i: usize| if (i & m).count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+            let sign = |i: usize| if (i & m).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
             let slow: f64 = f.iter().enumerate().map(|(i, x)| sign(i) * x).sum();
             assert!((value.0[0] - slow).abs() < 1e-13);
         }

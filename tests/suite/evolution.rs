@@ -82,7 +82,8 @@ impl Problem {
         let norm: f64 = state.iter().map(|z| z.norm_sqr()).sum();
         assert!((norm - 1.0).abs() < 1e-12);
         let mean = |mask: usize| -> f64 {
-            let sign = |i: usize| if (i & mask).count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+            let sign =
+                |i: usize| if (i & mask).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
             state.iter().enumerate().map(|(i, z)| sign(i) * z.norm_sqr()).sum()
         };
         let singles = (0..self.n).map(|q| mean(1 << q));
