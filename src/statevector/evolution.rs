@@ -382,9 +382,11 @@ fn turn_phases<T: Real, const L: usize>(ket: &mut Tile<T, L>, energies: &[Lanes<
 /// `exp(i area X)` on every qubit.
 #[inline(always)]
 fn turn_x<T: Real, const L: usize>(ket: &mut Tile<T, L>, n_qubits: usize, area: T) {
-    let (sin, cos) = area.sin_cos_inline();
+    let area = area.as_f64();
+    let cos_minus_one = -2.0 * (area / 2.0).sin().powi(2);
+    let turn = (Lanes::splat(T::of(-area.sin())), Lanes::splat(T::of(cos_minus_one)));
     for q in 0..n_qubits {
-        ket.rotate(PauliString::x(q), 0, (Lanes::splat(-sin), Lanes::splat(cos)));
+        ket.rotate_x_slightly(1 << q, turn);
     }
 }
 
