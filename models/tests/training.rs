@@ -12,7 +12,7 @@ use burn_quantum_models::{Qhon, QhonConfig, QuantumPart, TokenFeatures};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-/// Seeds and draws share one generator per process: one training at a time.
+/// Burn's CPU generator is one per process, so every test that seeds it or draws takes turns.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn config() -> QhonConfig {
@@ -113,6 +113,7 @@ fn training_resumes_from_a_checkpoint() {
 
 #[test]
 fn what_cannot_be_trained_is_refused_by_name() {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
     let path = tempfile::tempdir().unwrap();
     let refuse = |training: TrainingConfig, run: &Run| {
         let result = training.train(&config(), &Device::flex(), &images(), run, |_| {});
@@ -164,6 +165,7 @@ fn a_step_moves_the_quantum_parameters_unless_they_are_frozen() {
 /// The same weights with other quantum parameters give other logits: the part is not bypassed.
 #[test]
 fn all_that_the_network_sees_passes_the_quantum_part() {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
     let device = Device::flex();
     let mut model = config().with_dropout(0.0).init(&device);
     let before = logits(&model);

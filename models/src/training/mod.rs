@@ -85,7 +85,8 @@ impl TrainingConfig {
     /// checkpoints of the last two epochs, and the trained network (`model.bpk`):
     /// `QhonConfig::load("qhon.json")?.init(&device).load_file("model.bpk")` gives it back.
     ///
-    /// Parameters, dropout and the order of the images follow from the seed. A resumed run goes on
+    /// Parameters, dropout and the order of the images follow from the seed, if nothing else in the
+    /// process draws from Burn's generator meanwhile: it is one per process on CPU backends. A resumed run goes on
     /// with the parameters, the optimiser and the learning rate of the checkpoint; its dropout and
     /// the order of its images are those of a run that starts there, so it is not the uninterrupted
     /// run bit by bit.
