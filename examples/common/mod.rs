@@ -131,7 +131,7 @@ pub fn run(
         run.folder.display()
     );
     let start = Instant::now();
-    let model = training.train(&config, &device, &train, &run, progress())?;
+    let model = training.train(&config, &device, &train, &run, progress(run.dashboard))?;
     let seconds = start.elapsed().as_secs_f64();
     let score = Score::of(&model, &test, &device);
     println!();
@@ -158,11 +158,13 @@ impl Flags {
     }
 }
 
-/// A bar while an epoch runs, if standard error is a terminal, and a line when it ends.
-fn progress() -> impl FnMut(Event) + Send + Sync + 'static {
+/// A bar while an epoch runs, if standard error is a terminal, and a line when it ends. Under the
+/// dashboard, which receives the events instead, no bar is drawn.
+fn progress(dashboard: bool) -> impl FnMut(Event) + Send + Sync + 'static {
     let style = "epoch {msg} {wide_bar} {pos}/{len} images, {per_sec}, {eta} left";
     let style = ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar());
-    let bar = ProgressBar::no_length().with_style(style);
+    let bar = if dashboard { ProgressBar::hidden() } else { ProgressBar::no_length() };
+    let bar = bar.with_style(style);
     bar.enable_steady_tick(Duration::from_millis(500));
     move |event| match event {
         Event::Batch { epoch, done, total } => {
