@@ -21,8 +21,10 @@ pub struct Fetcher {
     pub attempts: usize,
     /// The pause before the second attempt; it doubles with each.
     pub pause: Duration,
-    /// The longest silence of the server.
+    /// The longest wait for a connection, and for an answer to the request.
     pub timeout: Duration,
+    /// The longest time for the contents of one file.
+    pub body_timeout: Duration,
 }
 
 /// How far the download of one file is.
@@ -43,13 +45,14 @@ struct Fault {
 }
 
 impl Fetcher {
-    /// Three attempts, a pause of one second, 30 seconds of silence.
+    /// Three attempts, a pause of one second, 30 seconds for an answer, 10 minutes for a file.
     pub fn new(base_url: impl Into<String>) -> Self {
         Self {
             base_url: base_url.into(),
             attempts: 3,
             pause: Duration::from_secs(1),
             timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(600),
         }
     }
 
@@ -136,6 +139,7 @@ impl Fetcher {
         let config = ureq::Agent::config_builder()
             .timeout_connect(Some(self.timeout))
             .timeout_recv_response(Some(self.timeout))
+            .timeout_recv_body(Some(self.body_timeout))
             .build();
         ureq::Agent::new_with_config(config).get(url).call().map_err(|error| Fault {
             reason: error.to_string(),

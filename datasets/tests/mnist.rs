@@ -82,6 +82,9 @@ mod download {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
+    /// A response that ends like this is not followed by the end of the connection.
+    const STALL: &[u8] = b"and then nothing";
+
     /// Answers requests with the given responses, one connection each, and records the paths.
     fn serve(responses: Vec<Vec<u8>>) -> (Fetcher, Arc<Mutex<Vec<String>>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -96,6 +99,9 @@ mod download {
                 log.lock().unwrap().push(request.split(' ').nth(1).unwrap().to_string());
                 while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
                 stream.write_all(&response).ok();
+                if response.ends_with(STALL) {
+                    std::thread::sleep(Duration::from_secs(2));
+                }
             }
         });
         let mut fetcher = Fetcher::new(url);
@@ -145,6 +151,22 @@ mod download {
         assert_eq!(progress[0].total, Some(body.len() as u64));
         let (message, _, _) = fetch(vec![ok(&body, body.len()); 3]);
         assert!(message.contains("SHA-256 of the contents is"), "{message}");
+    }
+
+    #[test]
+    fn a_server_that_falls_silent_is_given_up() {
+        let mut stored = GzEncoder::new(Vec::new(), Compression::none());
+        stored.write_all(&STALL.repeat(1000)).unwrap();
+        let body = stored.finish().unwrap();
+        let cut = body.windows(STALL.len()).position(|window| window == STALL).unwrap();
+        let (mut fetcher, _) = serve(vec![ok(&body[..cut + STALL.len()], body.len())]);
+        (fetcher.attempts, fetcher.body_timeout) = (1, Duration::from_millis(200));
+        let folder = tempfile::tempdir().unwrap();
+        let start = std::time::Instant::now();
+        assert!(Mnist::fetch(&fetcher, folder.path(), |_| {}).unwrap_err().is_download());
+        let waited = start.elapsed().as_millis();
+        assert!((200..1500).contains(&waited), "{waited} ms");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -9,6 +9,12 @@
 //!
 //! The gradient un-computes the state backwards (see [`super::Gradient`]): memory does not depend
 //! on the number of steps.
+//!
+//! # References
+//!
+//! - [Kadowaki and Nishimori (1998)](https://arxiv.org/abs/cond-mat/9804280) for the model. Their
+//!   couplings enter with the other sign, `-sum J ZZ`.
+//! - [Strang (1968)](https://doi.org/10.1137/0705041) for the splitting.
 
 use super::dispatch::{TileJob, dispatch, lanes};
 use super::expectation::check_finite;

@@ -145,6 +145,27 @@ fn views_are_read_in_their_own_order() {
     }
 }
 
+/// Fields and start angles as columns of one tensor, couplings transposed, a schedule backwards.
+#[test]
+fn annealing_reads_views_in_their_own_order() {
+    let evolution = evolution();
+    for (name, device) in devices() {
+        let (dtype, _, _) = precision(name);
+        let random = |seed, len| uniform(&mut rng(seed), len, 1.0);
+        let x = tensor(&random(1, 4 * 2 * N), [4, 2 * N], &device, dtype);
+        let j = tensor(&random(2, N * N), [1, N, N], &device, dtype).transpose();
+        let t = tensor(&random(3, 10), [5, 2], &device, dtype).flip([0]);
+        let (fields, start) = (x.clone().narrow(1, 0, N), x.narrow(1, N, N));
+        let run = |f: Tensor<2>, j: Tensor<3>, s: Tensor<2>, t: Tensor<2>| {
+            values(anneal_expectation(f, j, s, t, &evolution))
+        };
+        let copy = |t: &Tensor<2>| tensor(&values(t.clone()), t.dims(), &device, dtype);
+        let j_copy = tensor(&values(j.clone()), j.dims(), &device, dtype);
+        let copies = run(copy(&fields), j_copy, copy(&start), copy(&t));
+        assert_eq!(run(fields, j, start, t), copies, "{name}");
+    }
+}
+
 #[test]
 fn only_tracked_parents_get_a_gradient_and_a_leaf_used_twice_gets_the_sum() {
     let program = program();
@@ -179,6 +200,14 @@ fn an_empty_batch_has_zero_gradients() {
         let out = circuit_expectation(tensor(&[], [0, N], &ad, dtype), w.clone(), &program);
         let g = w.grad(&out.sum().backward()).unwrap();
         assert_eq!(values(g), [0.0; N], "{name}");
+
+        let none = || tensor::<2>(&[], [0, N], &ad, dtype);
+        let j = tensor(&[0.5; N * N], [1, N, N], &ad, dtype).require_grad();
+        let t = tensor(&[0.1; 4], [2, 2], &ad, dtype).require_grad();
+        let out = anneal_expectation(none(), j.clone(), none(), t.clone(), &evolution());
+        let grads = out.sum().backward();
+        assert_eq!(values(j.grad(&grads).unwrap()), [0.0; N * N], "{name}");
+        assert_eq!(values(t.grad(&grads).unwrap()), [0.0; 4], "{name}");
     }
 }
 
