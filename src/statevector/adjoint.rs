@@ -9,10 +9,10 @@
 //!
 //! - [Jones and Gacon (2020)](https://arxiv.org/abs/2009.02823). Their `|lambda>` is our `bra`.
 
-use super::dispatch::{TileJob, dispatch, lanes};
-use super::expectation::{check_finite, constant};
-use super::program::{Instruction, Kernel};
-use super::{Complex, Lanes, Program, Real, Tile, gather, samples_per_job, scatter, walsh};
+use super::dispatch::{TileJob, lanes};
+use super::expectation::check_finite;
+use super::passes::Bound;
+use super::{Lanes, Program, Real, Tile, gather, samples_per_job, scatter, walsh};
 use crate::circuit::Angle;
 use crate::error::{Error, length};
 use rayon::prelude::*;
@@ -60,7 +60,7 @@ impl Program {
                     weights,
                     cotangent: &cotangent[first * self.n_observables..last * self.n_observables],
                 };
-                dispatch(lanes, job)
+                T::backward(lanes, job)
             })
             .collect();
         Ok(self.join(parts))
@@ -106,55 +106,10 @@ impl Program {
             bra.add_pauli(string, Lanes::splat(T::of(c)) * cotangent[k], ket);
         }
     }
-
-    /// Undoes the circuit on both states, calling `emit(angle, derivative)` at each free angle.
-    #[inline(always)]
-    fn sweep<T: Real, const L: usize>(
-        &self,
-        ket: &mut Tile<T, L>,
-        bra: &mut Tile<T, L>,
-        angles: &[Complex<T, L>],
-        mut emit: impl FnMut(Angle, Lanes<T, L>),
-    ) {
-        let mut angles = angles.iter().rev();
-        for &Instruction { kernel, controls } in self.instructions.iter().rev() {
-            match kernel {
-                Kernel::Flip { target } => {
-                    ket.flip(target, controls);
-                    bra.flip(target, controls);
-                }
-                Kernel::Swap { a, b } => {
-                    ket.swap(a, b, controls);
-                    bra.swap(a, b, controls);
-                }
-                Kernel::Matrix { target, entries: [a, b, c, d] } => {
-                    let dagger = [a, c, b, d].map(|z| constant(z.conj()));
-                    ket.matrix(target, controls, &dagger);
-                    bra.matrix(target, controls, &dagger);
-                }
-                Kernel::Phase { mask, angle } => {
-                    let (sin, cos) = *angles.next().expect("bound");
-                    if !matches!(angle, Angle::Constant(_)) {
-                        let g = bra.im_projector(mask, ket);
-                        emit(angle, -(g + g));
-                    }
-                    ket.phase(mask, (cos, -sin));
-                    bra.phase(mask, (cos, -sin));
-                }
-                Kernel::Rotation { string, angle } => {
-                    let (sin, cos) = *angles.next().expect("bound");
-                    if !matches!(angle, Angle::Constant(_)) {
-                        emit(angle, bra.im_pauli(string, controls, ket));
-                    }
-                    ket.rotate(string, controls, (-sin, cos));
-                    bra.rotate(string, controls, (-sin, cos));
-                }
-            }
-        }
-    }
 }
 
-struct Backward<'a, T> {
+/// Values and gradient of `n` samples; the gradient by weights one for each tile.
+pub struct Backward<'a, T> {
     program: &'a Program,
     n: usize,
     inputs: &'a [T],
@@ -166,13 +121,13 @@ impl<T: Real> TileJob<T> for Backward<'_, T> {
     type Output = Gradient<T>;
 
     #[inline(always)]
-    fn run<const L: usize>(self) -> Gradient<T> {
+    fn run<const L: usize, const FMA: bool>(self) -> Gradient<T> {
         let Backward { program, n, inputs, weights, cotangent } = self;
         let (width, dim) = (program.n_observables, 1 << program.n_qubits);
         let (mut ket, mut bra) = (Tile::<T, L>::new(dim), Tile::<T, L>::new(dim));
         let mut scratch = vec![Lanes::zero(); dim];
         let mut values = vec![Lanes::zero(); width];
-        let mut angles = Vec::new();
+        let mut bound = Bound::new(&program.plan, dim, program.angles(&[], weights));
         let mut by_input = vec![Lanes::<T, L>::zero(); program.n_inputs];
         let mut out = Gradient {
             values: vec![T::zero(); n * width],
@@ -182,9 +137,9 @@ impl<T: Real> TileJob<T> for Backward<'_, T> {
         for (tile, first) in (0..n).step_by(L).enumerate() {
             let last = (first + L).min(n);
             let features = first * program.n_inputs..last * program.n_inputs;
-            program.bind(&inputs[features.clone()], weights, &mut angles);
-            ket.reset();
-            program.run(&mut ket, &angles);
+            let angles = program.angles(&inputs[features.clone()], weights);
+            bound.load(&program.plan, angles);
+            ket.run_plan::<FMA>(&program.plan, &bound);
             program.measure(&ket, &mut scratch, &mut values);
             let rows = first * width..last * width;
             for (k, value) in values.iter_mut().enumerate() {
@@ -194,11 +149,12 @@ impl<T: Real> TileJob<T> for Backward<'_, T> {
             program.observe(&ket, &values, &mut scratch, &mut bra);
             by_input.fill(Lanes::zero());
             let by_weight = &mut out.weights[tile * program.n_weights..][..program.n_weights];
-            program.sweep(&mut ket, &mut bra, &angles, |angle, g| match angle {
+            let emit = |angle, g: Lanes<T, L>| match angle {
                 Angle::Input(i) => by_input[i] += g,
                 Angle::Weight(i) => by_weight[i] += g.sum(),
                 Angle::Constant(_) => {}
-            });
+            };
+            ket.undo_plan::<FMA>(&mut bra, &program.plan, &bound, angles, &mut scratch, emit);
             for (i, &g) in by_input.iter().enumerate() {
                 scatter(g, &mut out.inputs[features.clone()], program.n_inputs, i);
             }

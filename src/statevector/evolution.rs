@@ -16,7 +16,7 @@
 //!   couplings enter with the other sign, `-sum J ZZ`.
 //! - [Strang (1968)](https://doi.org/10.1137/0705041) for the splitting.
 
-use super::dispatch::{TileJob, dispatch, lanes};
+use super::dispatch::{TileJob, lanes};
 use super::expectation::check_finite;
 use super::program::check_size;
 use super::{Lanes, Real, Tile, gather, samples_per_job, scatter, walsh};
@@ -214,7 +214,7 @@ impl Evolution {
                 schedule: input.schedule,
             };
             let cotangent = cotangent.map(|c| &c[first * width..last * width]);
-            dispatch(
+            T::evolve(
                 lanes,
                 Run { evolution: self, shared: self.is_shared(&input), input, cotangent },
             )
@@ -241,7 +241,8 @@ fn phase_pulses<T: Real>(schedule: &[T]) -> Vec<T> {
     (0..=steps).map(pulse).collect()
 }
 
-struct Run<'a, T> {
+/// Some runs of a batch, with their gradient if there is a cotangent.
+pub struct Run<'a, T> {
     evolution: &'a Evolution,
     shared: bool,
     input: EvolutionInput<'a, T>,
@@ -413,7 +414,7 @@ impl<T: Real> TileJob<T> for Run<'_, T> {
     type Output = EvolutionGradient<T>;
 
     #[inline(always)]
-    fn run<const L: usize>(self) -> EvolutionGradient<T> {
+    fn run<const L: usize, const FMA: bool>(self) -> EvolutionGradient<T> {
         let (batch, n) = (self.input.batch, self.evolution.n_qubits);
         let (width, steps) = (self.evolution.n_readouts(), self.input.schedule.len());
         let wanted = |len: usize| vec![T::zero(); if self.cotangent.is_some() { len } else { 0 }];

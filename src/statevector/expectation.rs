@@ -1,9 +1,8 @@
 //! Expectation values of a batch.
 
-use super::dispatch::{TileJob, dispatch, lanes};
-use super::program::{Instruction, Kernel};
-use super::{Complex, Lanes, Program, Real, Tile, gather, samples_per_job, scatter, walsh};
-use crate::circuit::Angle;
+use super::dispatch::{TileJob, lanes};
+use super::passes::{Angles, Bound};
+use super::{Complex, Lanes, Program, Real, Tile, samples_per_job, scatter, walsh};
 use crate::error::{Error, ErrorKind, length};
 use num_complex::Complex as Number;
 use rayon::prelude::*;
@@ -34,7 +33,7 @@ impl Program {
         jobs.for_each(|(k, out)| {
             let n = out.len() / self.n_observables;
             let inputs = &inputs[k * per_job * self.n_inputs..][..n * self.n_inputs];
-            dispatch(lanes, Forward { program: self, n, inputs, weights, out });
+            T::forward(lanes, Forward { program: self, n, inputs, weights, out });
         });
         Ok(out)
     }
@@ -46,13 +45,7 @@ impl Program {
     /// As [`expectation`](Self::expectation).
     pub fn state<T: Real>(&self, inputs: &[T], weights: &[T]) -> Result<Vec<Number<T>>, Error> {
         self.check(1, inputs, weights)?;
-        let mut ket = Tile::<T, 1>::new(1 << self.n_qubits);
-        let mut angles = Vec::new();
-        self.bind(inputs, weights, &mut angles);
-        ket.reset();
-        self.run(&mut ket, &angles);
-        let amplitudes = ket.re.iter().zip(&ket.im);
-        Ok(amplitudes.map(|(re, im)| Number::new(re.0[0], im.0[0])).collect())
+        Ok(T::state(self, inputs, weights))
     }
 
     pub(super) fn check<T: Real>(
@@ -67,57 +60,12 @@ impl Program {
         check_finite("weights", weights, self.n_weights)
     }
 
-    /// `(sin, cos)` of every angle, in the order of the instructions that have one.
-    #[inline(always)]
-    pub(super) fn bind<T: Real, const L: usize>(
-        &self,
-        inputs: &[T],
-        weights: &[T],
-        out: &mut Vec<Complex<T, L>>,
-    ) {
-        out.clear();
-        for instruction in &self.instructions {
-            let (angle, scale) = match instruction.kernel {
-                Kernel::Phase { angle, .. } => (angle, T::one()),
-                Kernel::Rotation { angle, .. } => (angle, T::of(0.5)),
-                _ => continue,
-            };
-            let value = match angle {
-                Angle::Constant(value) => Lanes::splat(T::of(value)),
-                Angle::Weight(i) => Lanes::splat(weights[i]),
-                Angle::Input(i) => gather(inputs, self.n_inputs, i),
-            };
-            out.push((value * Lanes::splat(scale)).sin_cos());
-        }
+    /// The angles of a tile of samples.
+    pub(super) fn angles<'a, T>(&self, inputs: &'a [T], weights: &'a [T]) -> Angles<'a, T> {
+        Angles { inputs, width: self.n_inputs, weights }
     }
 
-    /// Applies the circuit.
-    #[inline(always)]
-    pub(super) fn run<T: Real, const L: usize>(
-        &self,
-        ket: &mut Tile<T, L>,
-        angles: &[Complex<T, L>],
-    ) {
-        let mut angles = angles.iter();
-        for &Instruction { kernel, controls } in &self.instructions {
-            match kernel {
-                Kernel::Flip { target } => ket.flip(target, controls),
-                Kernel::Swap { a, b } => ket.swap(a, b, controls),
-                Kernel::Matrix { target, entries } => {
-                    ket.matrix(target, controls, &entries.map(constant))
-                }
-                Kernel::Phase { mask, .. } => {
-                    let (sin, cos) = *angles.next().expect("bound");
-                    ket.phase(mask, (cos, sin));
-                }
-                Kernel::Rotation { string, .. } => {
-                    ket.rotate(string, controls, *angles.next().expect("bound"))
-                }
-            }
-        }
-    }
-
-    /// The expectation values of a tile, one after the other through `emit(k, values)`.
+    /// The expectation values of a tile.
     #[inline(always)]
     pub(super) fn measure<T: Real, const L: usize>(
         &self,
@@ -162,7 +110,8 @@ pub(super) fn constant<T: Real, const L: usize>(z: num_complex::Complex64) -> Co
     (Lanes::splat(T::of(z.re)), Lanes::splat(T::of(z.im)))
 }
 
-struct Forward<'a, T> {
+/// The expectation values of `n` samples.
+pub struct Forward<'a, T> {
     program: &'a Program,
     n: usize,
     inputs: &'a [T],
@@ -174,22 +123,45 @@ impl<T: Real> TileJob<T> for Forward<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const L: usize>(self) {
+    fn run<const L: usize, const FMA: bool>(self) {
         let (program, width) = (self.program, self.program.n_observables);
         let mut ket = Tile::<T, L>::new(1 << program.n_qubits);
         let mut scratch = vec![Lanes::zero(); 1 << program.n_qubits];
         let mut values = vec![Lanes::zero(); width];
-        let mut angles = Vec::new();
+        let mut bound =
+            Bound::new(&program.plan, 1 << program.n_qubits, program.angles(&[], self.weights));
         for (first, out) in (0..self.n).step_by(L).zip(self.out.chunks_mut(L * width)) {
             let last = (first + L).min(self.n);
             let inputs = &self.inputs[first * program.n_inputs..last * program.n_inputs];
-            program.bind(inputs, self.weights, &mut angles);
-            ket.reset();
-            program.run(&mut ket, &angles);
+            bound.load(&program.plan, program.angles(inputs, self.weights));
+            ket.run_plan::<FMA>(&program.plan, &bound);
             program.measure(&ket, &mut scratch, &mut values);
             for (k, &value) in values.iter().enumerate() {
                 scatter(value, out, width, k);
             }
         }
+    }
+}
+
+/// The amplitudes of one sample.
+pub struct State<'a, T> {
+    pub program: &'a Program,
+    pub inputs: &'a [T],
+    pub weights: &'a [T],
+}
+
+impl<T: Real> TileJob<T> for State<'_, T> {
+    type Output = Vec<Number<T>>;
+
+    #[inline(always)]
+    fn run<const L: usize, const FMA: bool>(self) -> Vec<Number<T>> {
+        let (plan, dim) = (&self.program.plan, 1 << self.program.n_qubits);
+        let angles = self.program.angles(self.inputs, self.weights);
+        let mut ket = Tile::<T, L>::new(dim);
+        let mut bound = Bound::new(plan, dim, angles);
+        bound.load(plan, angles);
+        ket.run_plan::<FMA>(plan, &bound);
+        let amplitudes = ket.re.iter().zip(&ket.im);
+        amplitudes.map(|(re, im)| Number::new(re.0[0], im.0[0])).collect()
     }
 }

@@ -33,6 +33,18 @@ impl<T: Real, const L: usize> Lanes<T, L> {
         self
     }
 
+    /// `self * a + b`, in one rounding if the processor can (`FMA`).
+    #[inline(always)]
+    pub fn mul_add<const FMA: bool>(mut self, a: Self, b: Self) -> Self {
+        for l in 0..L {
+            self.0[l] = match FMA {
+                true => self.0[l].mul_add(a.0[l], b.0[l]),
+                false => self.0[l] * a.0[l] + b.0[l],
+            };
+        }
+        self
+    }
+
     /// `(sin, cos)` in every lane.
     #[inline(always)]
     pub fn sin_cos(self) -> (Self, Self) {

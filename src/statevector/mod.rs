@@ -15,8 +15,11 @@ mod dispatch;
 mod evolution;
 mod expectation;
 mod lanes;
+mod passes;
+mod plan;
 mod program;
 mod real;
+mod single;
 mod tile;
 mod walsh;
 

@@ -4,6 +4,8 @@ use crate::circuit::{Action, Angle, Circuit, Observable, Operation, PauliString}
 use crate::error::{Error, ErrorKind};
 use num_complex::Complex64;
 
+use super::plan::{MAX_PLANNED, Pass, plan};
+
 /// The largest number of qubits that the simulator accepts: 2^26 amplitudes, 0.5 GiB in `f32`.
 pub const MAX_QUBITS: usize = 26;
 
@@ -26,7 +28,7 @@ pub struct Program {
     pub(super) n_qubits: usize,
     pub(super) n_inputs: usize,
     pub(super) n_weights: usize,
-    pub(super) instructions: Vec<Instruction>,
+    pub(super) plan: Vec<Pass>,
     /// `(coefficient, mask of Z, observable)`.
     pub(super) diagonal: Vec<(f64, usize, usize)>,
     /// `(coefficient, string, observable)`, the strings that are not diagonal.
@@ -74,7 +76,7 @@ impl Program {
             n_qubits,
             n_inputs: circuit.n_inputs(),
             n_weights: circuit.n_weights(),
-            instructions: circuit.operations().iter().flat_map(lower).collect(),
+            plan: Self::plan(circuit),
             diagonal: terms()
                 .filter(|(_, p, _)| p.is_diagonal())
                 .map(|(c, p, k)| (c, p.z, k))
@@ -82,6 +84,20 @@ impl Program {
             other: terms().filter(|(_, p, _)| !p.is_diagonal()).collect(),
             n_observables: observables.len(),
         })
+    }
+
+    fn plan(circuit: &Circuit) -> Vec<Pass> {
+        let instructions = circuit.operations().iter().flat_map(lower);
+        match circuit.n_qubits() <= MAX_PLANNED {
+            true => plan(circuit.n_qubits(), &instructions.collect::<Vec<_>>()),
+            false => instructions.map(Pass::Gate).collect(),
+        }
+    }
+
+    /// How often a run walks over its amplitudes: the number of passes into which the operations
+    /// were collected.
+    pub fn n_passes(&self) -> usize {
+        self.plan.len()
     }
 
     /// The number of qubits.

@@ -1,10 +1,13 @@
 //! The scalar types of amplitudes, and a sine that vectorises.
 
+use super::dispatch::Kernels;
 use num_traits::{Float, NumAssign};
 use std::{fmt::Debug, iter::Sum};
 
 /// `f32` or `f64`.
-pub trait Real: Float + NumAssign + Sum + Debug + Default + Send + Sync + 'static {
+pub trait Real:
+    Float + NumAssign + Sum + Debug + Default + Send + Sync + Kernels + 'static
+{
     /// The nearest value.
     fn of(value: f64) -> Self;
 
