@@ -96,8 +96,9 @@ impl Program {
         for &(c, mask, k) in &self.diagonal {
             scratch[mask] += Lanes::splat(T::of(c)) * cotangent[k];
         }
-        if !self.diagonal.is_empty() {
-            walsh::transform(scratch);
+        match self.singles {
+            true => walsh::expand_singles(scratch),
+            false => walsh::transform(scratch),
         }
         bra.re.copy_from_slice(&ket.re);
         bra.im.copy_from_slice(&ket.im);

@@ -76,7 +76,10 @@ impl Program {
         out.fill(Lanes::zero());
         if !self.diagonal.is_empty() {
             ket.probabilities(scratch);
-            walsh::transform(scratch);
+            match self.singles {
+                true => walsh::transform_singles(scratch),
+                false => walsh::transform(scratch),
+            }
         }
         for &(c, mask, k) in &self.diagonal {
             out[k] += Lanes::splat(T::of(c)) * scratch[mask];

@@ -1,6 +1,6 @@
 //! The passes of a plan on one tile of samples: forwards, and undone with their gradient.
 
-use super::plan::{Cycles, Diagonal, Pass, Run, RunGate, Term};
+use super::plan::{Cycles, Diagonal, Pass, Run, RunGate};
 use super::{Complex, Lanes, Real, Tile, gather, walsh};
 use crate::circuit::{Angle, Pauli};
 
@@ -61,7 +61,7 @@ impl<T: Real, const L: usize> Bound<T, L> {
                     Factors::One
                 } else if diagonal.is_shared() {
                     let mut one = Tile::<T, 1>::new(dim);
-                    factors(&diagonal.terms, from, &mut one);
+                    factors(diagonal, from, &mut one);
                     let pairs = one.re.iter().zip(&one.im);
                     Factors::Shared(pairs.map(|(re, im)| (re.0[0], im.0[0])).collect())
                 } else {
@@ -90,7 +90,7 @@ impl<T: Real, const L: usize> Bound<T, L> {
                 }
                 Pass::Diagonal(diagonal) => {
                     if let Some(Factors::Each(table)) = diagonals.next() {
-                        factors(&diagonal.terms, from, table);
+                        factors(diagonal, from, table);
                     }
                 }
                 Pass::Gate(gate) => {
@@ -157,12 +157,15 @@ fn dagger<T: Real, const L: usize>([a, b, c, d]: Matrix<T, L>) -> Matrix<T, L> {
 
 /// `exp(-i phi)` of every basis state.
 #[inline(always)]
-fn factors<T: Real, const L: usize>(terms: &[Term], from: Angles<T>, table: &mut Tile<T, L>) {
+fn factors<T: Real, const L: usize>(diagonal: &Diagonal, from: Angles<T>, table: &mut Tile<T, L>) {
     table.re.fill(Lanes::zero());
-    for term in terms {
+    for term in &diagonal.terms {
         table.re[term.mask] += angle(term.angle, from) * Lanes::splat(T::of(term.scale));
     }
-    walsh::transform(&mut table.re);
+    match diagonal.singles {
+        true => walsh::expand_singles(&mut table.re),
+        false => walsh::transform(&mut table.re),
+    }
     for (re, im) in table.re.iter_mut().zip(&mut table.im) {
         let (sin, cos) = re.sin_cos();
         (*re, *im) = (cos, -sin);
@@ -221,7 +224,7 @@ impl<T: Real, const L: usize> Tile<T, L> {
                     self.undo_diagonal::<FMA>(factors, &diagonal.cycles);
                     bra.undo_diagonal::<FMA>(factors, &diagonal.cycles);
                     if diagonal.is_free() {
-                        self.diagonal_gradient(bra, &diagonal.terms, scratch, &mut emit);
+                        self.diagonal_gradient(bra, diagonal, scratch, &mut emit);
                     }
                 }
                 Pass::Gate(gate) => {
@@ -474,15 +477,18 @@ impl<T: Real, const L: usize> Tile<T, L> {
     fn diagonal_gradient(
         &self,
         bra: &Self,
-        terms: &[Term],
+        diagonal: &Diagonal,
         scratch: &mut [Lanes<T, L>],
         emit: &mut impl Emit<T, L>,
     ) {
         for (i, w) in scratch.iter_mut().enumerate() {
             *w = bra.im_product(i, i, self);
         }
-        walsh::transform(scratch);
-        for term in terms.iter().filter(|term| !matches!(term.angle, Angle::Constant(_))) {
+        match diagonal.singles {
+            true => walsh::transform_singles(scratch),
+            false => walsh::transform(scratch),
+        }
+        for term in diagonal.terms.iter().filter(|term| !matches!(term.angle, Angle::Constant(_))) {
             emit(term.angle, scratch[term.mask] * Lanes::splat(T::of(2.0 * term.scale)));
         }
     }

@@ -11,6 +11,7 @@
 //! the product state with which the run starts. What fits nowhere runs gate by gate.
 
 use super::program::{Instruction, Kernel};
+use super::walsh;
 use crate::circuit::{Angle, Pauli};
 use num_complex::Complex64;
 use std::collections::BTreeMap;
@@ -46,6 +47,8 @@ pub(super) enum RunGate {
 #[derive(Debug, Clone)]
 pub(super) struct Diagonal {
     pub terms: Vec<Term>,
+    /// Whether every mask has at most one bit.
+    pub singles: bool,
     pub cycles: Cycles,
 }
 
@@ -240,7 +243,8 @@ impl Planner {
         }
         if !segment.terms.is_empty() || !segment.map.is_empty() {
             let (terms, cycles) = (segment.terms, Cycles::of(&segment.map));
-            self.passes.push(Pass::Diagonal(Diagonal { terms, cycles }));
+            let singles = walsh::are_singles(terms.iter().map(|term| term.mask));
+            self.passes.push(Pass::Diagonal(Diagonal { terms, singles, cycles }));
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind};
 use num_complex::Complex64;
 
 use super::plan::{MAX_PLANNED, Pass, plan};
+use super::walsh;
 
 /// The largest number of qubits that the simulator accepts: 2^26 amplitudes, 0.5 GiB in `f32`.
 pub const MAX_QUBITS: usize = 26;
@@ -31,6 +32,8 @@ pub struct Program {
     pub(super) plan: Vec<Pass>,
     /// `(coefficient, mask of Z, observable)`.
     pub(super) diagonal: Vec<(f64, usize, usize)>,
+    /// Whether every mask has at most one bit.
+    pub(super) singles: bool,
     /// `(coefficient, string, observable)`, the strings that are not diagonal.
     pub(super) other: Vec<(f64, PauliString, usize)>,
     pub(super) n_observables: usize,
@@ -81,6 +84,9 @@ impl Program {
                 .filter(|(_, p, _)| p.is_diagonal())
                 .map(|(c, p, k)| (c, p.z, k))
                 .collect(),
+            singles: walsh::are_singles(
+                terms().filter(|(_, p, _)| p.is_diagonal()).map(|(_, p, _)| p.z),
+            ),
             other: terms().filter(|(_, p, _)| !p.is_diagonal()).collect(),
             n_observables: observables.len(),
         })
