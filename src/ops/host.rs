@@ -101,7 +101,7 @@ impl HostBackend for burn::backend::Cube {
     fn read<T: HostElement>(tensor: &FloatTensor<Self>) -> Cow<'_, [T]> {
         use burn::backend::ops::FloatTensorOps;
         let data = burn::backend::read_sync(Self::float_into_data(tensor.clone()));
-        let values = data.map(|data| data.into_vec::<T>());
+        let values = data.map(|data| data.try_into_vec::<T>());
         match values {
             Ok(Ok(values)) => Cow::Owned(values),
             Ok(Err(error)) => panic!("reading a tensor from the device: {error:?}"),

@@ -1,7 +1,7 @@
 //! The simulator and its gradients against the dense oracle and each other.
 
 use crate::common::*;
-use burn_quantum::circuit::{Angle, Circuit, Observable, ansatz};
+use burn_quantum::circuit::{Angle, Circuit, Observable, Operation, PauliString, ansatz};
 use burn_quantum::gradient::GradientMethod;
 use burn_quantum::statevector::{Gradient, MAX_QUBITS, Program, dense};
 
@@ -58,6 +58,33 @@ fn adjoint_parameter_shift_and_central_differences_agree() {
         };
         assert!(difference(&adjoint, &single) < 2e-4, "n {n}, batch {batch}");
     }
+}
+
+/// Large states go gate by gate, small ones by plans: the same circuit on a few qubits of a large
+/// register must give the same values and gradients.
+#[test]
+fn large_registers_agree_with_small_ones() {
+    let (n, place, batch) = (5, [0, 3, 7, 11, 12], 4);
+    let mut rng = rng(31);
+    let small = random_circuit(&mut rng, n, 40);
+    let mut large = Circuit::new(13);
+    for operation in small.operations() {
+        let own = operation.gate().info().n_controls;
+        let qubits: Vec<usize> = operation.qubits().map(|q| place[q]).collect();
+        let (own, rest) = qubits.split_at(own);
+        let (added, targets) = rest.split_at(rest.len() - operation.targets().len());
+        let moved = Operation::new(operation.gate(), &[own, targets].concat(), operation.angles());
+        large.push(moved.unwrap().with_controls(added).unwrap()).unwrap();
+    }
+    let z = |q: usize| Observable::from(PauliString::z(q));
+    let of_large: Vec<_> = place.into_iter().map(z).collect();
+    let (x, w) = (uniform(&mut rng, batch * n, 3.0), uniform(&mut rng, n, 3.0));
+    let c = uniform(&mut rng, batch * n, 1.0);
+    let run = |circuit: &Circuit, observables: &[Observable]| {
+        Program::new(circuit, observables).unwrap().gradient(batch, &x, &w, &c).unwrap()
+    };
+    let (small, large) = (run(&small, &Observable::each_z(n)), run(&large, &of_large));
+    assert!(difference(&small, &large) < 1e-12, "{}", difference(&small, &large));
 }
 
 /// A state too large for lanes takes the one-sample path; it must be the same arithmetic.
