@@ -31,11 +31,11 @@ fn run<T: Real, J: TileJob<T>, const L: usize>(job: J) -> J::Output {
     let fused = Fused::<J, L, T>(job, std::marker::PhantomData);
     match pulp::Arch::new() {
         #[cfg(target_arch = "x86_64")]
-        pulp::Arch::V4(simd) => simd.vectorize(fused),
+        pulp::Arch::V4(simd) => pulp::Simd::vectorize(simd, fused),
         #[cfg(target_arch = "x86_64")]
-        pulp::Arch::V3(simd) => simd.vectorize(fused),
+        pulp::Arch::V3(simd) => pulp::Simd::vectorize(simd, fused),
         #[cfg(target_arch = "aarch64")]
-        pulp::Arch::Neon(simd) => simd.vectorize(fused),
+        pulp::Arch::Neon(simd) => pulp::Simd::vectorize(simd, fused),
         _ => fused.0.run::<L, false>(),
     }
 }

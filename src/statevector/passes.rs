@@ -389,11 +389,11 @@ impl<T: Real, const L: usize> Tile<T, L> {
                 |i| {
                     let mut x: [Lanes<T, L>; D] = std::array::from_fn(|d| ket[i + offset[d]]);
                     let mut y: [Lanes<T, L>; D] = std::array::from_fn(|d| bra[i + offset[d]]);
-                    for q in 0..Q {
+                    for (q, sum) in sums.iter_mut().enumerate() {
                         for d in (0..D).filter(|d| d >> q & 1 == 0) {
                             let e = d | 1 << q;
-                            sums[q] = y[e].mul_add::<FMA>(x[d], sums[q]);
-                            sums[q] = (-y[d]).mul_add::<FMA>(x[e], sums[q]);
+                            *sum = y[e].mul_add::<FMA>(x[d], *sum);
+                            *sum = (-y[d]).mul_add::<FMA>(x[e], *sum);
                         }
                     }
                     if undo {
@@ -433,7 +433,6 @@ impl<T: Real, const L: usize> Tile<T, L> {
     fn apply_diagonal<const FMA: bool>(&mut self, diagonal: &Diagonal, factors: &Factors<T, L>) {
         for_all(
             factors,
-            self.re.len(),
             #[inline(always)]
             |i, f| {
                 (self.re[i], self.im[i]) = product::<T, L, FMA>((self.re[i], self.im[i]), f);
@@ -463,7 +462,6 @@ impl<T: Real, const L: usize> Tile<T, L> {
         }
         for_all(
             factors,
-            self.re.len(),
             #[inline(always)]
             |i, (re, im)| {
                 (self.re[i], self.im[i]) =
@@ -498,19 +496,18 @@ impl<T: Real, const L: usize> Tile<T, L> {
 #[inline(always)]
 fn for_all<T: Real, const L: usize>(
     factors: &Factors<T, L>,
-    dim: usize,
     mut f: impl FnMut(usize, Complex<T, L>),
 ) {
     match factors {
         Factors::One => {}
         Factors::Shared(table) => {
-            for i in 0..dim {
-                f(i, (Lanes::splat(table[i].0), Lanes::splat(table[i].1)));
+            for (i, &(re, im)) in table.iter().enumerate() {
+                f(i, (Lanes::splat(re), Lanes::splat(im)));
             }
         }
         Factors::Each(table) => {
-            for i in 0..dim {
-                f(i, (table.re[i], table.im[i]));
+            for (i, (&re, &im)) in table.re.iter().zip(&table.im).enumerate() {
+                f(i, (re, im));
             }
         }
     }
@@ -543,12 +540,12 @@ fn turn_real<T: Real, const L: usize, const D: usize, const Q: usize, const FMA:
     v: &mut [Lanes<T, L>; D],
     m: &[[Lanes<T, L>; 4]; Q],
 ) {
-    for q in 0..Q {
+    for (q, m) in m.iter().enumerate() {
         for d in (0..D).filter(|d| d >> q & 1 == 0) {
             let e = d | 1 << q;
             let (a, b) = (v[d], v[e]);
-            v[d] = m[q][1].mul_add::<FMA>(b, m[q][0] * a);
-            v[e] = m[q][3].mul_add::<FMA>(b, m[q][2] * a);
+            v[d] = m[1].mul_add::<FMA>(b, m[0] * a);
+            v[e] = m[3].mul_add::<FMA>(b, m[2] * a);
         }
     }
 }
