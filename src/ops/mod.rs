@@ -4,6 +4,9 @@
 //! one gradient for all backends, and one host implementation that reads Flex and NdArray tensors
 //! in place. On a GPU device the same host kernels serve: one read-back and one upload a call.
 
+// Burn deprecates its ndarray backend; users have it.
+#![cfg_attr(feature = "ndarray", allow(deprecated))]
+
 mod autodiff;
 mod host;
 mod jobs;
