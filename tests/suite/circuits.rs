@@ -60,6 +60,29 @@ fn adjoint_parameter_shift_and_central_differences_agree() {
     }
 }
 
+/// Runs of one-qubit gates become one matrix, whose angles still get a gradient each.
+#[test]
+fn fused_runs_have_the_values_and_gradients_of_their_gates() {
+    for seed in 0..12 {
+        let (mut rng, n, batch) = (rng(200 + seed), 1 + seed as usize % 3, 3);
+        let circuit = random_runs(&mut rng, n, 30);
+        let observables = random_observables(&mut rng, n);
+        let program = Program::new(&circuit, &observables).unwrap();
+        assert!(program.n_passes() < circuit.operations().len(), "something is fused");
+        let (x, w) = (uniform(&mut rng, batch * n, 3.0), uniform(&mut rng, n, 3.0));
+        let c = uniform(&mut rng, batch * observables.len(), 1.0);
+        let by = |method: GradientMethod| {
+            method.gradient(&circuit, &observables, batch, &x, &w, &c).unwrap()
+        };
+        let (adjoint, shift) = (by(GradientMethod::Adjoint), by(GradientMethod::ParameterShift));
+        assert!(difference(&adjoint, &shift) < 1e-11, "{seed}: {}", difference(&adjoint, &shift));
+        let state = dense::state(&circuit, &x[..n], &w).unwrap();
+        for (o, value) in observables.iter().zip(&adjoint.values) {
+            assert!((dense::expectation(o, &state) - value).abs() < 1e-13, "{seed}");
+        }
+    }
+}
+
 /// Large states go gate by gate, small ones by plans: the same circuit on a few qubits of a large
 /// register must give the same values and gradients.
 #[test]

@@ -17,6 +17,26 @@ pub fn uniform(rng: &mut StdRng, n: usize, scale: f64) -> Vec<f64> {
 /// weights `0..n_qubits` (so most are shared by several gates) or constants.
 pub fn random_circuit(rng: &mut StdRng, n_qubits: usize, n_operations: usize) -> Circuit {
     let gates: Vec<Gate> = Gate::all().filter(|g| g.info().n_qubits() <= n_qubits).collect();
+    circuit_of(rng, &gates, 2, n_qubits, n_operations)
+}
+
+/// Mostly gates on one qubit, without further controls: long runs, phases between them, and a few
+/// entangling gates that a plan takes into its diagonals and maps.
+pub fn random_runs(rng: &mut StdRng, n_qubits: usize, n_operations: usize) -> Circuit {
+    let singles = Gate::all().filter(|g| g.info().n_qubits() == 1);
+    let entangling = [Gate::CNOT, Gate::RZZ, Gate::CP, Gate::CRZ, Gate::SWAP];
+    let fitting = entangling.into_iter().filter(|_| n_qubits > 1);
+    let gates: Vec<Gate> = singles.chain(fitting).collect();
+    circuit_of(rng, &gates, 0, n_qubits, n_operations)
+}
+
+fn circuit_of(
+    rng: &mut StdRng,
+    gates: &[Gate],
+    max_controls: usize,
+    n_qubits: usize,
+    n_operations: usize,
+) -> Circuit {
     let mut circuit = Circuit::new(n_qubits);
     for q in 0..n_qubits {
         circuit.ry(Angle::Input(q), q).rx(Angle::Weight(q), q);
@@ -26,7 +46,7 @@ pub fn random_circuit(rng: &mut StdRng, n_qubits: usize, n_operations: usize) ->
         let mut qubits: Vec<usize> = (0..n_qubits).collect();
         qubits.shuffle(rng);
         let (own, rest) = qubits.split_at(gate.info().n_qubits());
-        let added = rng.random_range(0..=rest.len().min(2));
+        let added = rng.random_range(0..=rest.len().min(max_controls));
         let angles: Vec<Angle> = (0..gate.info().n_angles)
             .map(|_| match rng.random_range(0..3) {
                 0 => Angle::Input(rng.random_range(0..n_qubits)),
