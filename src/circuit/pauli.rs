@@ -85,11 +85,6 @@ impl PauliString {
         (self.x & self.z).count_ones() % 4
     }
 
-    /// Whether the matrix of the string is real: an even number of `Y` factors.
-    pub(crate) fn is_real(&self) -> bool {
-        self.quarter_turns().is_multiple_of(2)
-    }
-
     /// `P|i> = phase(i) |i ^ x>`.
     pub(crate) fn phase(&self, index: usize) -> Complex64 {
         let turns = self.quarter_turns() + 2 * ((index & self.z).count_ones() % 2);

@@ -9,13 +9,13 @@
 //!
 //! - [Jones and Gacon (2020)](https://arxiv.org/abs/2009.02823). Their `|lambda>` is our `bra`.
 
-use super::dispatch::{TileJob, lanes};
-use super::expectation::check_finite;
-use super::passes::Bound;
-use super::{Lanes, Program, Real, Tile, gather, samples_per_job, scatter, walsh};
-use crate::circuit::Angle;
+use super::bound::Bound;
+use super::expectation::{check_finite, for_jobs, gather_rows, rows, tiles};
+use super::kernels::bind::Sums;
+use super::worker::Worker;
+use super::{Program, Real, layout};
 use crate::error::{Error, length};
-use rayon::prelude::*;
+use std::ops::Range;
 
 /// The gradient of `sum_{b,k} c[b, k] out[b, k]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,119 +47,62 @@ impl Program {
         self.check(batch, inputs, weights)?;
         length("cotangent", batch * self.n_observables, cotangent.len())?;
         check_finite("cotangent", cotangent, self.n_observables)?;
-        let lanes = lanes(batch, self.n_qubits);
-        let per_job = samples_per_job(batch, lanes);
-        let jobs = (0..batch.div_ceil(per_job)).into_par_iter();
-        let parts: Vec<Gradient<T>> = jobs
-            .map(|k| {
-                let (first, last) = (k * per_job, ((k + 1) * per_job).min(batch));
-                let job = Backward {
-                    program: self,
-                    n: last - first,
-                    inputs: &inputs[first * self.n_inputs..last * self.n_inputs],
-                    weights,
-                    cotangent: &cotangent[first * self.n_observables..last * self.n_observables],
-                };
-                T::backward(lanes, job)
-            })
-            .collect();
-        Ok(self.join(parts))
+        Ok(T::gradient(self, batch, inputs, weights, cotangent))
     }
+}
 
-    /// Puts the jobs together; `weights` come per tile and are summed in the order of the tiles.
-    fn join<T: Real>(&self, parts: Vec<Gradient<T>>) -> Gradient<T> {
-        let mut whole = Gradient {
-            values: Vec::new(),
-            inputs: Vec::new(),
-            weights: vec![T::zero(); self.n_weights],
-        };
+pub(super) fn run<T: Real>(
+    program: &Program,
+    batch: usize,
+    x: &[T],
+    w: &[T],
+    c: &[T],
+) -> Gradient<T> {
+    let mut whole = Gradient {
+        values: Vec::with_capacity(batch * program.n_observables),
+        inputs: Vec::with_capacity(batch * program.n_inputs),
+        weights: vec![T::zero(); program.n_weights],
+    };
+    for share in layout::shares::<T>(batch, program.n_qubits) {
+        let bound = Bound::new(program, w, &share);
+        let parts = for_jobs(&bound, &share, |worker, job| job_gradient(&bound, worker, job, x, c));
         for part in parts {
             whole.values.extend(part.values);
             whole.inputs.extend(part.inputs);
-            for tile in part.weights.chunks_exact(self.n_weights.max(1)) {
-                whole.weights.iter_mut().zip(tile).for_each(|(sum, &g)| *sum += g);
-            }
-        }
-        whole
-    }
-
-    /// `|bra> = sum_k c_k O_k |ket>`; `scratch` becomes the diagonal part.
-    #[inline(always)]
-    fn observe<T: Real, const L: usize>(
-        &self,
-        ket: &Tile<T, L>,
-        cotangent: &[Lanes<T, L>],
-        scratch: &mut [Lanes<T, L>],
-        bra: &mut Tile<T, L>,
-    ) {
-        scratch.fill(Lanes::zero());
-        for &(c, mask, k) in &self.diagonal {
-            scratch[mask] += Lanes::splat(T::of(c)) * cotangent[k];
-        }
-        match self.singles {
-            true => walsh::expand_singles(scratch),
-            false => walsh::transform(scratch),
-        }
-        bra.re.copy_from_slice(&ket.re);
-        bra.im.copy_from_slice(&ket.im);
-        bra.scale_by(scratch);
-        for &(c, string, k) in &self.other {
-            bra.add_pauli(string, Lanes::splat(T::of(c)) * cotangent[k], ket);
+            whole.weights.iter_mut().zip(part.weights).for_each(|(sum, g)| *sum += g);
         }
     }
+    whole
 }
 
-/// Values and gradient of `n` samples; the gradient by weights one for each tile.
-pub struct Backward<'a, T> {
-    program: &'a Program,
-    n: usize,
-    inputs: &'a [T],
-    weights: &'a [T],
-    cotangent: &'a [T],
-}
-
-impl<T: Real> TileJob<T> for Backward<'_, T> {
-    type Output = Gradient<T>;
-
-    #[inline(always)]
-    fn run<const L: usize, const FMA: bool>(self) -> Gradient<T> {
-        let Backward { program, n, inputs, weights, cotangent } = self;
-        let (width, dim) = (program.n_observables, 1 << program.n_qubits);
-        let (mut ket, mut bra) = (Tile::<T, L>::new(dim), Tile::<T, L>::new(dim));
-        let mut scratch = vec![Lanes::zero(); dim];
-        let mut values = vec![Lanes::zero(); width];
-        let mut bound = Bound::new(&program.plan, dim, program.angles(&[], weights));
-        let mut by_input = vec![Lanes::<T, L>::zero(); program.n_inputs];
-        let mut out = Gradient {
-            values: vec![T::zero(); n * width],
-            inputs: vec![T::zero(); n * program.n_inputs],
-            weights: vec![T::zero(); n.div_ceil(L) * program.n_weights],
-        };
-        for (tile, first) in (0..n).step_by(L).enumerate() {
-            let last = (first + L).min(n);
-            let features = first * program.n_inputs..last * program.n_inputs;
-            let angles = program.angles(&inputs[features.clone()], weights);
-            bound.load(&program.plan, angles);
-            ket.run_plan::<FMA>(&program.plan, &bound);
-            program.measure(&ket, &mut scratch, &mut values);
-            let rows = first * width..last * width;
-            for (k, value) in values.iter_mut().enumerate() {
-                scatter(*value, &mut out.values[rows.clone()], width, k);
-                *value = gather(&cotangent[rows.clone()], width, k);
-            }
-            program.observe(&ket, &values, &mut scratch, &mut bra);
-            by_input.fill(Lanes::zero());
-            let by_weight = &mut out.weights[tile * program.n_weights..][..program.n_weights];
-            let emit = |angle, g: Lanes<T, L>| match angle {
-                Angle::Input(i) => by_input[i] += g,
-                Angle::Weight(i) => by_weight[i] += g.sum(),
-                Angle::Constant(_) => {}
-            };
-            ket.undo_plan::<FMA>(&mut bra, &program.plan, &bound, angles, &mut scratch, emit);
-            for (i, &g) in by_input.iter().enumerate() {
-                scatter(g, &mut out.inputs[features.clone()], program.n_inputs, i);
-            }
-        }
-        out
+fn job_gradient<T: Real>(
+    bound: &Bound<T>,
+    worker: &mut Worker<T>,
+    job: Range<usize>,
+    x: &[T],
+    c: &[T],
+) -> Gradient<T> {
+    let (program, n) = (bound.program, bound.lanes);
+    let (n_inputs, width) = (program.n_inputs, program.n_observables);
+    let mut part = Gradient { values: Vec::new(), inputs: Vec::new(), weights: Vec::new() };
+    let mut values = vec![T::zero(); width * n];
+    let mut sums = Sums {
+        inputs: vec![T::zero(); n_inputs * n],
+        weights: vec![T::zero(); program.n_weights * n],
+    };
+    for tile in tiles(bound, job) {
+        worker.load(&x[rows(&tile, n_inputs)]);
+        worker.forward();
+        worker.measure(&mut values);
+        gather_rows(&values, n, tile.len(), &mut part.values);
+        worker.observe(&c[rows(&tile, width)]);
+        sums.inputs.fill(T::zero());
+        worker.backward(&mut sums);
+        gather_rows(&sums.inputs, n, tile.len(), &mut part.inputs);
     }
+    // Of single states all lanes hold the same.
+    let taken = if bound.machine.single { 1 } else { n };
+    let weights = sums.weights.chunks_exact(n);
+    part.weights = weights.map(|lanes| lanes[..taken].iter().copied().sum()).collect();
+    part
 }

@@ -16,13 +16,25 @@
 //!   couplings enter with the other sign, `-sum J ZZ`.
 //! - [Strang (1968)](https://doi.org/10.1137/0705041) for the splitting.
 
-use super::dispatch::{TileJob, lanes};
-use super::expectation::check_finite;
+use super::Real;
+use super::buffer::Buffer;
+use super::expectation::{check_finite, rows};
+use super::kernels::anneal::{CHUNK, Mix, Part, Phases, Rotation, UndoMix, UndoPhases};
+use super::kernels::bind::{Angles, Bind, EmitRuns, Sums};
+use super::kernels::polynomial::{
+    Contract, ContractNumbers, Expand, ExpandNumbers, Expansion, Masks,
+};
+use super::kernels::start::Start;
+use super::kernels::turn::Stages;
+use super::kernels::undo::Undo;
+use super::layout::{self, Share};
+use super::plan::{Run, RunGate};
 use super::program::check_size;
-use super::{Lanes, Real, Tile, gather, samples_per_job, scatter, walsh};
-use crate::circuit::PauliString;
+use super::simd::Machine;
+use crate::circuit::{Angle, Pauli, PauliString};
 use crate::error::{Error, ErrorKind, length};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// An annealing run on `n_qubits` qubits and the products of `Z` that are read out after it.
 ///
@@ -131,8 +143,7 @@ impl Evolution {
     /// When a slice has the wrong length, or holds NaN or infinity.
     pub fn expectation<T: Real>(&self, input: &EvolutionInput<T>) -> Result<Vec<T>, Error> {
         self.check(input)?;
-        let parts = self.run_jobs(input, None);
-        Ok(parts.into_iter().flat_map(|part| part.values).collect())
+        Ok(T::evolve(self, input, None).values)
     }
 
     /// The values and the vector-Jacobian product with the cotangent `c`, `[batch, n_readouts]`.
@@ -148,30 +159,7 @@ impl Evolution {
         self.check(input)?;
         length("cotangent", input.batch * self.n_readouts(), cotangent.len())?;
         check_finite("cotangent", cotangent, self.n_readouts())?;
-        let parts = self.run_jobs(input, Some(cotangent));
-        let mut whole = EvolutionGradient {
-            values: Vec::new(),
-            fields: Vec::new(),
-            couplings: Vec::new(),
-            start: Vec::new(),
-            schedule: vec![T::zero(); input.schedule.len()],
-        };
-        let mut shared = vec![T::zero(); self.n_qubits * self.n_qubits];
-        for part in parts {
-            whole.values.extend(part.values);
-            whole.fields.extend(part.fields);
-            whole.start.extend(part.start);
-            add_chunks(&mut whole.schedule, &part.schedule);
-            if self.is_shared(input) {
-                add_chunks(&mut shared, &part.couplings);
-            } else {
-                whole.couplings.extend(part.couplings);
-            }
-        }
-        if self.is_shared(input) {
-            whole.couplings = shared;
-        }
-        Ok(whole)
+        Ok(T::evolve(self, input, Some(cotangent)))
     }
 
     fn is_shared<T>(&self, input: &EvolutionInput<T>) -> bool {
@@ -191,43 +179,6 @@ impl Evolution {
         check_finite("start", input.start, n)?;
         check_finite("schedule", input.schedule, 2)
     }
-
-    fn run_jobs<T: Real>(
-        &self,
-        input: &EvolutionInput<T>,
-        cotangent: Option<&[T]>,
-    ) -> Vec<EvolutionGradient<T>> {
-        let lanes = lanes(input.batch, self.n_qubits);
-        let per_job = samples_per_job(input.batch, lanes);
-        let (n, width) = (self.n_qubits, self.n_readouts());
-        let job = |k: usize| {
-            let (first, last) = (k * per_job, ((k + 1) * per_job).min(input.batch));
-            let couplings = match self.is_shared(input) {
-                true => input.couplings,
-                false => &input.couplings[first * n * n..last * n * n],
-            };
-            let input = EvolutionInput {
-                batch: last - first,
-                fields: &input.fields[first * n..last * n],
-                couplings,
-                start: &input.start[first * n..last * n],
-                schedule: input.schedule,
-            };
-            let cotangent = cotangent.map(|c| &c[first * width..last * width]);
-            T::evolve(
-                lanes,
-                Run { evolution: self, shared: self.is_shared(&input), input, cotangent },
-            )
-        };
-        (0..input.batch.div_ceil(per_job)).into_par_iter().map(job).collect()
-    }
-}
-
-/// Adds each chunk of the length of `sum` to it.
-fn add_chunks<T: Real>(sum: &mut [T], values: &[T]) {
-    for chunk in values.chunks_exact(sum.len().max(1)) {
-        sum.iter_mut().zip(chunk).for_each(|(sum, &x)| *sum += x);
-    }
 }
 
 /// The areas of the merged phase pulses: `b_0/2, (b_0 + b_1)/2, ..., b_{K-1}/2`.
@@ -241,221 +192,329 @@ fn phase_pulses<T: Real>(schedule: &[T]) -> Vec<T> {
     (0..=steps).map(pulse).collect()
 }
 
-/// Some runs of a batch, with their gradient if there is a cotangent.
-pub struct Run<'a, T> {
+/// What all runs of a share have in common.
+struct Plan<'a, T> {
     evolution: &'a Evolution,
-    shared: bool,
-    input: EvolutionInput<'a, T>,
+    input: &'a EvolutionInput<'a, T>,
     cotangent: Option<&'a [T]>,
+    machine: Machine,
+    lanes: usize,
+    registers: usize,
+    shared: bool,
+    pulses: Vec<T>,
+    /// `RY(start_q)` on every qubit.
+    start: Vec<Run>,
+    stages: Stages,
+    /// `Z_i`, then `Z_i Z_j` row by row.
+    energy: Masks,
+    readout: Masks,
 }
 
-/// The buffers of one tile: two states, the energies and their gradient, three states in all.
-struct Work<T, const L: usize> {
-    ket: Tile<T, L>,
-    bra: Tile<T, L>,
-    energies: Vec<Lanes<T, L>>,
-    scratch: Vec<Lanes<T, L>>,
+/// The memory of one run: two states, energies and the gradient by them: three states in all.
+struct Work<T> {
+    ket: Buffer<T>,
+    bra: Buffer<T>,
+    energies: Buffer<T>,
+    by_energy: Buffer<T>,
 }
 
-impl<T: Real> Run<'_, T> {
+pub(super) fn run<T: Real>(
+    evolution: &Evolution,
+    input: &EvolutionInput<T>,
+    cotangent: Option<&[T]>,
+) -> EvolutionGradient<T> {
+    let wanted = |len: usize| vec![T::zero(); if cotangent.is_some() { len } else { 0 }];
+    let mut whole = EvolutionGradient {
+        values: Vec::new(),
+        fields: Vec::new(),
+        couplings: wanted(input.couplings.len()),
+        start: Vec::new(),
+        schedule: wanted(input.schedule.len()),
+    };
+    let mut couplings = Vec::new();
+    for share in layout::shares::<T>(input.batch, evolution.n_qubits) {
+        let plan = Plan::new(evolution, input, cotangent, &share);
+        for part in plan.tiles(&share) {
+            whole.values.extend(part.values);
+            whole.fields.extend(part.fields);
+            whole.start.extend(part.start);
+            add(&mut whole.schedule, &part.schedule);
+            match plan.shared {
+                true => add(&mut whole.couplings, &part.couplings),
+                false => couplings.extend(part.couplings),
+            }
+        }
+    }
+    if !evolution.is_shared(input) && cotangent.is_some() {
+        whole.couplings = couplings;
+    }
+    whole
+}
+
+fn add<T: Real>(sum: &mut [T], values: &[T]) {
+    sum.iter_mut().zip(values).for_each(|(sum, &x)| *sum += x);
+}
+
+impl<'a, T: Real> Plan<'a, T> {
+    fn new(
+        evolution: &'a Evolution,
+        input: &'a EvolutionInput<'a, T>,
+        cotangent: Option<&'a [T]>,
+        share: &Share,
+    ) -> Self {
+        let (n, machine) = (evolution.n_qubits, share.machine);
+        let (lane_bits, registers) = (machine.lane_bits::<T>(), 1 << n >> machine.lane_bits::<T>());
+        let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| 1 << i | 1 << j));
+        let turn = |q| RunGate::Rotation(Pauli::Y, Angle::Input(q));
+        let start: Vec<Run> =
+            (0..n).map(|q| Run { target: 1 << q, gates: vec![turn(q)] }).collect();
+        Self {
+            evolution,
+            input,
+            cotangent,
+            machine,
+            lanes: machine.lanes::<T>(),
+            registers,
+            shared: evolution.is_shared(input),
+            pulses: phase_pulses(input.schedule),
+            stages: Stages::new(&start, lane_bits, registers),
+            start,
+            energy: Masks::new((0..n).map(|q| 1 << q).chain(pairs).collect()),
+            readout: Masks::new(evolution.readout.clone()),
+        }
+    }
+
+    /// The runs of a share, tile by tile: a tile is a job.
+    fn tiles(&self, share: &Share) -> Vec<EvolutionGradient<T>> {
+        let tile = if self.machine.single { 1 } else { self.lanes };
+        let tiles: Vec<_> = share.samples.clone().step_by(tile).collect();
+        let range = |first: usize| first..(first + tile).min(share.samples.end);
+        tiles
+            .into_par_iter()
+            .with_min_len((64 >> self.evolution.n_qubits).max(1))
+            .map_init(|| self.work(), |work, first| self.run(work, range(first)))
+            .collect()
+    }
+
+    fn work(&self) -> Work<T> {
+        let (numbers, back) = (self.registers * self.lanes, self.cotangent.is_some() as usize);
+        Work {
+            ket: Buffer::zeros(2 * numbers),
+            bra: Buffer::zeros(2 * numbers * back),
+            energies: Buffer::zeros(numbers),
+            by_energy: Buffer::zeros(numbers * back),
+        }
+    }
+
+    fn run(&self, work: &mut Work<T>, tile: Range<usize>) -> EvolutionGradient<T> {
+        let n = self.evolution.n_qubits;
+        let angles = self.spread(&self.input.start[rows(&tile, n)], n);
+        let mut matrices = vec![T::zero(); 8 * n * self.lanes];
+        let bound = Angles { inputs: &angles, weights: &[] };
+        let (runs, matrices) = (&self.start, &mut matrices);
+        self.machine.launch(Bind { runs, angles: bound, shared: false, matrices });
+        self.machine.launch(Start { state: work.ket.view(), runs, matrices });
+        self.load_energies(&tile, work);
+        self.forward(work);
+        let mut out = EvolutionGradient {
+            values: self.measure(work, tile.len()),
+            fields: Vec::new(),
+            couplings: Vec::new(),
+            start: Vec::new(),
+            schedule: Vec::new(),
+        };
+        if let Some(cotangent) = self.cotangent {
+            self.observe(&cotangent[rows(&tile, self.readout.len())], work);
+            out.schedule = self.backward(work);
+            out.start = self.by_start(work, bound, matrices, tile.len());
+            (out.fields, out.couplings) = self.by_energy(work, tile.len());
+        }
+        out
+    }
+
+    /// A register for each column of some rows.
+    fn spread(&self, rows: &[T], width: usize) -> Vec<T> {
+        let mut out = vec![T::zero(); width * self.lanes];
+        super::worker::spread(rows, width, self.lanes, self.machine.single, &mut out);
+        out
+    }
+
     /// The energy of every basis state.
-    #[inline(always)]
-    fn load_energies<const L: usize>(&self, rows: &Rows, energies: &mut [Lanes<T, L>]) {
+    fn load_energies(&self, tile: &Range<usize>, work: &mut Work<T>) {
         let n = self.evolution.n_qubits;
-        energies.fill(Lanes::zero());
+        let mut c = self.spread(&self.input.fields[rows(tile, n)], n);
+        let tables = match self.shared {
+            true => self.input.couplings,
+            false => &self.input.couplings[rows(tile, n * n)],
+        };
         for i in 0..n {
-            energies[1 << i] = gather(&self.input.fields[rows.of(n)], n, i);
             for j in i + 1..n {
-                energies[1 << i | 1 << j] = match self.shared {
-                    true => Lanes::splat(self.input.couplings[i * n + j]),
-                    false => gather(&self.input.couplings[rows.of(n * n)], n * n, i * n + j),
-                };
-            }
-        }
-        walsh::transform(energies);
-    }
-
-    #[inline(always)]
-    fn forward<const L: usize>(&self, rows: &Rows, pulses: &[T], work: &mut Work<T, L>) {
-        let n = self.evolution.n_qubits;
-        let start = &self.input.start[rows.of(n)];
-        let half = Lanes::splat(T::of(0.5));
-        let half_angles: Vec<_> = (0..n).map(|q| (gather(start, n, q) * half).sin_cos()).collect();
-        work.ket.fill_product(&half_angles);
-        for (k, &pulse) in pulses.iter().enumerate() {
-            turn_phases(&mut work.ket, &work.energies, pulse);
-            if let Some(&area) = self.input.schedule.get(2 * k) {
-                turn_x(&mut work.ket, n, area);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn measure<const L: usize>(&self, work: &mut Work<T, L>, values: &mut [T]) {
-        work.ket.probabilities(&mut work.scratch);
-        walsh::transform(&mut work.scratch);
-        let readout = &self.evolution.readout;
-        for (k, &mask) in readout.iter().enumerate() {
-            scatter(work.scratch[mask], values, readout.len(), k);
-        }
-    }
-
-    #[inline(always)]
-    fn observe<const L: usize>(&self, cotangent: &[T], work: &mut Work<T, L>) {
-        let readout = &self.evolution.readout;
-        work.scratch.fill(Lanes::zero());
-        for (k, &mask) in readout.iter().enumerate() {
-            work.scratch[mask] += gather(cotangent, readout.len(), k);
-        }
-        walsh::transform(&mut work.scratch);
-        work.bra.re.copy_from_slice(&work.ket.re);
-        work.bra.im.copy_from_slice(&work.ket.im);
-        work.bra.scale_by(&work.scratch);
-        work.scratch.fill(Lanes::zero());
-    }
-
-    /// Un-computes the run; `by_pulse` receives the gradient by the phase pulses and
-    /// `by_schedule` that by the X pulses, `work.scratch` that by the energies.
-    #[inline(always)]
-    fn backward<const L: usize>(
-        &self,
-        pulses: &[T],
-        work: &mut Work<T, L>,
-        by_pulse: &mut [T],
-        by_schedule: &mut [T],
-    ) {
-        let n = self.evolution.n_qubits;
-        for (k, &pulse) in pulses.iter().enumerate().rev() {
-            if let Some(&area) = self.input.schedule.get(2 * k) {
-                let mut sum = Lanes::zero();
-                for q in 0..n {
-                    sum += work.bra.im_pauli(PauliString::x(q), 0, &work.ket);
+                let column = tables.iter().skip(i * n + j).step_by(n * n);
+                match self.shared || self.machine.single {
+                    true => c.extend(std::iter::repeat_n(tables[i * n + j], self.lanes)),
+                    false => {
+                        let start = c.len();
+                        c.extend(column);
+                        c.resize(start + self.lanes, T::zero());
+                    }
                 }
-                by_schedule[2 * k] = -T::of(2.0) * sum.sum();
-                turn_x(&mut work.ket, n, -area);
-                turn_x(&mut work.bra, n, -area);
             }
-            by_pulse[k] = phase_gradient(work, pulse);
-            turn_phases(&mut work.ket, &work.energies, -pulse);
-            turn_phases(&mut work.bra, &work.energies, -pulse);
+        }
+        if self.machine.single {
+            let values: Vec<T> = c.iter().step_by(self.lanes).copied().collect();
+            for (t, value) in values.into_iter().enumerate() {
+                self.energy.set_coefficient(self.machine, &mut c, t, value);
+            }
+        }
+        let (masks, coefficients, numbers) = (&self.energy, &c, &mut work.energies);
+        self.machine.launch(ExpandNumbers { masks, coefficients, numbers });
+    }
+
+    fn forward(&self, work: &mut Work<T>) {
+        let (state, energies) = (work.ket.view(), &work.energies);
+        for (k, &pulse) in self.pulses.iter().enumerate() {
+            self.machine.launch(Phases { state, energies, pulse });
+            if let Some(&area) = self.input.schedule.get(2 * k) {
+                let (rotation, n_qubits) = (rotation(area), self.evolution.n_qubits);
+                for part in self.parts(3) {
+                    self.machine.launch(Mix { state, rotation, part, n_qubits });
+                }
+            }
+        }
+    }
+
+    /// All qubits: those within chunks, then `step` at a time.
+    fn parts(&self, step: usize) -> impl Iterator<Item = Part> + '_ {
+        let chunk = self.registers.min(CHUNK);
+        let units = 0..self.registers / chunk;
+        let low = std::iter::once(Part { high: None, units, chunk });
+        let bits = chunk.trailing_zeros()..self.registers.trailing_zeros();
+        low.chain(bits.clone().step_by(step).map(move |bit| {
+            let n = step.min((bits.end - bit) as usize);
+            Part { high: Some((1 << bit, n)), units: 0..self.registers >> n, chunk }
+        }))
+    }
+
+    fn measure(&self, work: &Work<T>, n_samples: usize) -> Vec<T> {
+        let mut sums = vec![T::zero(); self.readout.len() * self.lanes];
+        if !sums.is_empty() {
+            self.machine.launch(Contract {
+                masks: &self.readout,
+                ket: work.ket.look(),
+                bra: None,
+                registers: 0..self.registers,
+                sums: &mut sums,
+            });
+        }
+        self.to_rows(&self.readout, sums, n_samples)
+    }
+
+    /// Adds up the lanes of a single state, and puts samples in rows.
+    fn to_rows(&self, masks: &Masks, mut sums: Vec<T>, n_samples: usize) -> Vec<T> {
+        if self.machine.single {
+            masks.add_up_lanes(self.machine, &mut sums);
+        }
+        let mut out = Vec::with_capacity(n_samples * masks.len());
+        super::expectation::gather_rows(&sums, self.lanes, n_samples, &mut out);
+        out
+    }
+
+    fn observe(&self, cotangent: &[T], work: &mut Work<T>) {
+        let mut c = self.spread(cotangent, self.readout.len());
+        if self.machine.single {
+            for (t, &value) in cotangent.iter().enumerate() {
+                self.readout.set_coefficient(self.machine, &mut c, t, value);
+            }
+        }
+        let expansion = Expansion::Scale { from: work.ket.view(), to: work.bra.view() };
+        let (masks, coefficients, registers) = (&self.readout, &c, 0..self.registers);
+        self.machine.launch(Expand { masks, coefficients, expansion, registers });
+        work.by_energy.fill(T::zero());
+    }
+
+    /// Un-computes the run; returns the gradient by the schedule and leaves that by the energies.
+    fn backward(&self, work: &mut Work<T>) -> Vec<T> {
+        let (ket, bra, n_qubits) = (work.ket.view(), work.bra.view(), self.evolution.n_qubits);
+        let mut by_schedule = vec![T::zero(); self.input.schedule.len()];
+        let mut by_pulse = vec![T::zero(); self.pulses.len()];
+        for (k, &pulse) in self.pulses.iter().enumerate().rev() {
+            if let Some(&area) = self.input.schedule.get(2 * k) {
+                let rotation = rotation(-area);
+                let sums = self.parts(2).map(|part| {
+                    self.machine.launch(UndoMix { ket, bra, rotation, part, n_qubits })
+                });
+                by_schedule[2 * k] = -T::of(2.0) * sums.sum::<T>();
+            }
+            let (energies, by_energy) = (&work.energies, &mut work.by_energy);
+            by_pulse[k] = self.machine.launch(UndoPhases { ket, bra, energies, pulse, by_energy });
         }
         for (k, area) in by_schedule.chunks_exact_mut(2).enumerate() {
             area[1] = T::of(0.5) * (by_pulse[k] + by_pulse[k + 1]);
         }
+        by_schedule
+    }
+
+    fn by_start(&self, work: &mut Work<T>, angles: Angles<T>, m: &[T], n_samples: usize) -> Vec<T> {
+        let n = self.evolution.n_qubits;
+        let mut sums = vec![T::zero(); 8 * n * self.lanes];
+        let (ket, bra) = (work.ket.view(), work.bra.view());
+        let highs = self.stages.high.iter().map(|group| (Some(*group), group.n_runs));
+        for (high, n_runs) in std::iter::once((None, 0)).chain(highs) {
+            let units = match high {
+                Some(_) => 0..self.registers >> n_runs,
+                None => 0..self.registers / self.stages.chunk,
+            };
+            self.machine.launch(Undo {
+                ket,
+                bra,
+                matrices: m,
+                stages: &self.stages,
+                high,
+                units,
+                undo: false,
+                sums: &mut sums,
+            });
+        }
+        let mut gradient = Sums { inputs: vec![T::zero(); n * self.lanes], weights: Vec::new() };
+        let (runs, gradient) = (&self.start, &mut gradient);
+        self.machine.launch(EmitRuns { runs, angles, sums: &sums, gradient });
+        let mut out = Vec::with_capacity(n_samples * n);
+        super::expectation::gather_rows(&gradient.inputs, self.lanes, n_samples, &mut out);
+        out
     }
 
     /// Spreads the gradient by the energies over fields and couplings.
-    #[inline(always)]
-    fn unload_energies<const L: usize>(
-        &self,
-        gradient: &mut [Lanes<T, L>],
-        fields: &mut [T],
-        couplings: &mut [T],
-    ) {
+    fn by_energy(&self, work: &Work<T>, n_samples: usize) -> (Vec<T>, Vec<T>) {
         let n = self.evolution.n_qubits;
-        walsh::transform(gradient);
-        for i in 0..n {
-            scatter(gradient[1 << i], fields, n, i);
-            for j in i + 1..n {
-                let g = gradient[1 << i | 1 << j];
-                match self.shared {
-                    true => couplings[i * n + j] = g.sum(),
-                    false => scatter(g, couplings, n * n, i * n + j),
+        let mut sums = vec![T::zero(); self.energy.len() * self.lanes];
+        if n > 0 {
+            let (masks, numbers) = (&self.energy, &work.by_energy);
+            self.machine.launch(ContractNumbers { masks, numbers, sums: &mut sums });
+        }
+        let by_term = self.to_rows(&self.energy, sums, n_samples);
+        let (mut fields, mut couplings) = (Vec::new(), Vec::new());
+        for terms in by_term.chunks_exact(self.energy.len().max(1)) {
+            fields.extend_from_slice(&terms[..n]);
+            let mut pairs = terms[n..].iter();
+            let at = couplings.len();
+            couplings.resize(at + n * n, T::zero());
+            for i in 0..n {
+                for j in i + 1..n {
+                    couplings[at + i * n + j] = pairs.next().copied().unwrap_or_default();
                 }
             }
         }
-    }
-}
-
-/// A range of samples.
-struct Rows(std::ops::Range<usize>);
-
-impl Rows {
-    fn of(&self, width: usize) -> std::ops::Range<usize> {
-        self.0.start * width..self.0.end * width
-    }
-}
-
-/// `exp(-i pulse E)` on every amplitude.
-#[inline(always)]
-fn turn_phases<T: Real, const L: usize>(ket: &mut Tile<T, L>, energies: &[Lanes<T, L>], pulse: T) {
-    let pulse = Lanes::splat(pulse);
-    for ((re, im), &e) in ket.re.iter_mut().zip(&mut ket.im).zip(energies) {
-        let (s, c) = (e * pulse).sin_cos();
-        (*re, *im) = (c * *re + s * *im, c * *im - s * *re);
-    }
-}
-
-/// `exp(i area X)` on every qubit.
-#[inline(always)]
-fn turn_x<T: Real, const L: usize>(ket: &mut Tile<T, L>, n_qubits: usize, area: T) {
-    let area = area.as_f64();
-    let cos_minus_one = -2.0 * (area / 2.0).sin().powi(2);
-    let turn = (Lanes::splat(T::of(-area.sin())), Lanes::splat(T::of(cos_minus_one)));
-    for q in 0..n_qubits {
-        ket.rotate_x_slightly(1 << q, turn);
-    }
-}
-
-/// `2 Im <bra|E|ket>`, and adds `2 pulse Im(conj(bra_i) ket_i)` to the gradient by `E_i`.
-#[inline(always)]
-fn phase_gradient<T: Real, const L: usize>(work: &mut Work<T, L>, pulse: T) -> T {
-    let mut sum = Lanes::zero();
-    let (two, pulse) = (Lanes::splat(T::of(2.0)), Lanes::splat(pulse));
-    for (i, (gradient, &e)) in work.scratch.iter_mut().zip(&work.energies).enumerate() {
-        let w = two * work.bra.im_product(i, i, &work.ket);
-        *gradient += pulse * w;
-        sum += e * w;
-    }
-    sum.sum()
-}
-
-impl<T: Real> TileJob<T> for Run<'_, T> {
-    type Output = EvolutionGradient<T>;
-
-    #[inline(always)]
-    fn run<const L: usize, const FMA: bool>(self) -> EvolutionGradient<T> {
-        let (batch, n) = (self.input.batch, self.evolution.n_qubits);
-        let (width, steps) = (self.evolution.n_readouts(), self.input.schedule.len());
-        let wanted = |len: usize| vec![T::zero(); if self.cotangent.is_some() { len } else { 0 }];
-        let per_tile = if self.shared { batch.div_ceil(L) } else { batch };
-        let mut out = EvolutionGradient {
-            values: vec![T::zero(); batch * width],
-            fields: wanted(batch * n),
-            couplings: wanted(per_tile * n * n),
-            start: wanted(batch * n),
-            schedule: wanted(batch.div_ceil(L) * steps),
-        };
-        let mut work = Work {
-            ket: Tile::<T, L>::new(1 << n),
-            bra: Tile::new(if self.cotangent.is_some() { 1 << n } else { 0 }),
-            energies: vec![Lanes::zero(); 1 << n],
-            scratch: vec![Lanes::zero(); 1 << n],
-        };
-        let pulses = phase_pulses(self.input.schedule);
-        let mut by_pulse = vec![T::zero(); pulses.len()];
-        for (tile, first) in (0..batch).step_by(L).enumerate() {
-            let rows = Rows(first..(first + L).min(batch));
-            self.load_energies(&rows, &mut work.energies);
-            self.forward(&rows, &pulses, &mut work);
-            self.measure(&mut work, &mut out.values[rows.of(width)]);
-            let Some(cotangent) = self.cotangent else {
-                continue;
-            };
-            self.observe(&cotangent[rows.of(width)], &mut work);
-            let by_schedule = &mut out.schedule[tile * steps..][..steps];
-            self.backward(&pulses, &mut work, &mut by_pulse, by_schedule);
-            for q in 0..n {
-                let g = work.bra.im_pauli(PauliString::y(q), 0, &work.ket);
-                scatter(g, &mut out.start[rows.of(n)], n, q);
-            }
-            let couplings = match self.shared {
-                true => &mut out.couplings[tile * n * n..][..n * n],
-                false => &mut out.couplings[rows.of(n * n)],
-            };
-            let fields = &mut out.fields[rows.of(n)];
-            self.unload_energies(&mut work.scratch, fields, couplings);
+        if self.shared {
+            let table = (n * n).min(couplings.len());
+            let (first, rest) = couplings.split_at_mut(table);
+            rest.chunks_exact(first.len().max(1)).for_each(|table| add(first, table));
+            couplings.truncate(n * n);
         }
-        out
+        (fields, couplings)
     }
+}
+
+fn rotation<T: Real>(area: T) -> Rotation<T> {
+    let area = area.as_f64();
+    Rotation { sin: T::of(area.sin()), cos_minus_one: T::of(-2.0 * (area / 2.0).sin().powi(2)) }
 }

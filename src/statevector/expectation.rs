@@ -1,11 +1,13 @@
 //! Expectation values of a batch.
 
-use super::dispatch::{TileJob, lanes};
-use super::passes::{Angles, Bound};
-use super::{Complex, Lanes, Program, Real, Tile, samples_per_job, scatter, walsh};
+use super::bound::Bound;
+use super::layout::{self, Share};
+use super::worker::Worker;
+use super::{Program, Real};
 use crate::error::{Error, ErrorKind, length};
 use num_complex::Complex as Number;
 use rayon::prelude::*;
+use std::ops::Range;
 
 impl Program {
     /// `out[b, k] = <psi_b| O_k |psi_b>`, row-major, for `batch` samples.
@@ -23,19 +25,7 @@ impl Program {
         weights: &[T],
     ) -> Result<Vec<T>, Error> {
         self.check(batch, inputs, weights)?;
-        let mut out = vec![T::zero(); batch * self.n_observables];
-        if out.is_empty() {
-            return Ok(out);
-        }
-        let lanes = lanes(batch, self.n_qubits);
-        let per_job = samples_per_job(batch, lanes);
-        let jobs = out.par_chunks_mut(per_job * self.n_observables).enumerate();
-        jobs.for_each(|(k, out)| {
-            let n = out.len() / self.n_observables;
-            let inputs = &inputs[k * per_job * self.n_inputs..][..n * self.n_inputs];
-            T::forward(lanes, Forward { program: self, n, inputs, weights, out });
-        });
-        Ok(out)
+        Ok(T::expectation(self, batch, inputs, weights))
     }
 
     /// The amplitudes of one sample, qubit 0 the least significant bit of the index.
@@ -59,35 +49,6 @@ impl Program {
         check_finite("inputs", inputs, self.n_inputs)?;
         check_finite("weights", weights, self.n_weights)
     }
-
-    /// The angles of a tile of samples.
-    pub(super) fn angles<'a, T>(&self, inputs: &'a [T], weights: &'a [T]) -> Angles<'a, T> {
-        Angles { inputs, width: self.n_inputs, weights }
-    }
-
-    /// The expectation values of a tile.
-    #[inline(always)]
-    pub(super) fn measure<T: Real, const L: usize>(
-        &self,
-        ket: &Tile<T, L>,
-        scratch: &mut [Lanes<T, L>],
-        out: &mut [Lanes<T, L>],
-    ) {
-        out.fill(Lanes::zero());
-        if !self.diagonal.is_empty() {
-            ket.probabilities(scratch);
-            match self.singles {
-                true => walsh::transform_singles(scratch),
-                false => walsh::transform(scratch),
-            }
-        }
-        for &(c, mask, k) in &self.diagonal {
-            out[k] += Lanes::splat(T::of(c)) * scratch[mask];
-        }
-        for &(c, string, k) in &self.other {
-            out[k] += Lanes::splat(T::of(c)) * ket.expectation(string);
-        }
-    }
 }
 
 /// Refuses NaN and infinity in a `[_, width]` slice, naming the place.
@@ -108,63 +69,86 @@ pub(super) fn check_finite<T: Real>(
     .into())
 }
 
-#[inline(always)]
-pub(super) fn constant<T: Real, const L: usize>(z: num_complex::Complex64) -> Complex<T, L> {
-    (Lanes::splat(T::of(z.re)), Lanes::splat(T::of(z.im)))
+/// The samples of a share, cut into jobs of whole tiles. A job is the same on any number of threads.
+pub(super) fn jobs<T: Real>(bound: &Bound<T>, samples: &Range<usize>) -> Vec<Range<usize>> {
+    let tile = if bound.machine.single { 1 } else { bound.lanes };
+    let length = tile * (256 >> bound.program.n_qubits).clamp(1, 4);
+    let starts = samples.clone().step_by(length);
+    starts.map(|start| start..(start + length).min(samples.end)).collect()
 }
 
-/// The expectation values of `n` samples.
-pub struct Forward<'a, T> {
-    program: &'a Program,
-    n: usize,
-    inputs: &'a [T],
-    weights: &'a [T],
-    out: &'a mut [T],
-}
+/// Below so many amplitudes times passes, waking threads takes longer than the work.
+const MIN_PARALLEL: usize = 1 << 18;
 
-impl<T: Real> TileJob<T> for Forward<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<const L: usize, const FMA: bool>(self) {
-        let (program, width) = (self.program, self.program.n_observables);
-        let mut ket = Tile::<T, L>::new(1 << program.n_qubits);
-        let mut scratch = vec![Lanes::zero(); 1 << program.n_qubits];
-        let mut values = vec![Lanes::zero(); width];
-        let mut bound =
-            Bound::new(&program.plan, 1 << program.n_qubits, program.angles(&[], self.weights));
-        for (first, out) in (0..self.n).step_by(L).zip(self.out.chunks_mut(L * width)) {
-            let last = (first + L).min(self.n);
-            let inputs = &self.inputs[first * program.n_inputs..last * program.n_inputs];
-            bound.load(&program.plan, program.angles(inputs, self.weights));
-            ket.run_plan::<FMA>(&program.plan, &bound);
-            program.measure(&ket, &mut scratch, &mut values);
-            for (k, &value) in values.iter().enumerate() {
-                scatter(value, out, width, k);
-            }
-        }
+/// Runs `f` on every job with memory to work in, in parallel unless threads share each state.
+pub(super) fn for_jobs<'a, T: Real, R: Send>(
+    bound: &'a Bound<'a, T>,
+    share: &Share,
+    f: impl Fn(&mut Worker<'a, T>, Range<usize>) -> R + Sync + Send,
+) -> Vec<R> {
+    let jobs = jobs(bound, &share.samples);
+    let work = (share.samples.len() * bound.program.plan.len()) << bound.program.n_qubits;
+    if bound.cut.in_state() || work < MIN_PARALLEL || rayon::current_num_threads() == 1 {
+        let mut worker = Worker::new(bound);
+        return jobs.into_iter().map(|job| f(&mut worker, job)).collect();
     }
+    jobs.into_par_iter().map_init(|| Worker::new(bound), f).collect()
+}
+
+/// The rows of `samples`, a tile (or one sample) at a time.
+pub(super) fn tiles<T: Real>(
+    bound: &Bound<T>,
+    samples: Range<usize>,
+) -> impl Iterator<Item = Range<usize>> {
+    let tile = if bound.machine.single { 1 } else { bound.lanes };
+    samples.clone().step_by(tile).map(move |first| first..(first + tile).min(samples.end))
+}
+
+/// The elements of a range of rows.
+pub(super) fn rows(samples: &Range<usize>, width: usize) -> Range<usize> {
+    samples.start * width..samples.end * width
+}
+
+/// The inverse of laying samples in lanes: registers of columns to `n` rows.
+pub(super) fn gather_rows<T: Real>(registers: &[T], lanes: usize, n: usize, out: &mut Vec<T>) {
+    let width = registers.len() / lanes;
+    for l in 0..n {
+        out.extend((0..width).map(|i| registers[i * lanes + l]));
+    }
+}
+
+pub(super) fn run<T: Real>(program: &Program, batch: usize, x: &[T], w: &[T]) -> Vec<T> {
+    let width = program.n_observables;
+    let mut out = Vec::with_capacity(batch * width);
+    for share in layout::shares::<T>(batch, program.n_qubits) {
+        let bound = Bound::new(program, w, &share);
+        let parts = for_jobs(&bound, &share, |worker, job| {
+            let mut values = vec![T::zero(); width * bound.lanes];
+            let mut part = Vec::with_capacity(job.len() * width);
+            for tile in tiles(&bound, job) {
+                worker.load(&x[rows(&tile, program.n_inputs)]);
+                worker.forward();
+                worker.measure(&mut values);
+                gather_rows(&values, bound.lanes, tile.len(), &mut part);
+            }
+            part
+        });
+        out.extend(parts.into_iter().flatten());
+    }
+    out
 }
 
 /// The amplitudes of one sample.
-pub struct State<'a, T> {
-    pub program: &'a Program,
-    pub inputs: &'a [T],
-    pub weights: &'a [T],
-}
-
-impl<T: Real> TileJob<T> for State<'_, T> {
-    type Output = Vec<Number<T>>;
-
-    #[inline(always)]
-    fn run<const L: usize, const FMA: bool>(self) -> Vec<Number<T>> {
-        let (plan, dim) = (&self.program.plan, 1 << self.program.n_qubits);
-        let angles = self.program.angles(self.inputs, self.weights);
-        let mut ket = Tile::<T, L>::new(dim);
-        let mut bound = Bound::new(plan, dim, angles);
-        bound.load(plan, angles);
-        ket.run_plan::<FMA>(plan, &bound);
-        let amplitudes = ket.re.iter().zip(&ket.im);
-        amplitudes.map(|(re, im)| Number::new(re.0[0], im.0[0])).collect()
-    }
+pub(super) fn state<T: Real>(program: &Program, x: &[T], w: &[T]) -> Vec<Number<T>> {
+    let share = layout::shares::<T>(1, program.n_qubits).remove(0);
+    let bound = Bound::new(program, w, &share);
+    let mut worker = Worker::new(&bound);
+    worker.load(x);
+    worker.forward();
+    // Of a tile only the first lane is the sample.
+    let n = bound.lanes;
+    let taken = if bound.machine.single { n } else { 1 };
+    let registers = worker.ket().chunks_exact(2 * n);
+    let numbers = registers.flat_map(|r| (0..taken).map(move |l| Number::new(r[l], r[n + l])));
+    numbers.collect()
 }

@@ -10,46 +10,21 @@
 //! Results do not depend on the number of threads.
 
 mod adjoint;
+mod affine;
+mod bound;
+mod buffer;
 pub mod dense;
-mod dispatch;
 mod evolution;
 mod expectation;
-mod lanes;
-mod passes;
+mod kernels;
+mod layout;
 mod plan;
 mod program;
 mod real;
-mod single;
-mod tile;
-mod walsh;
+mod simd;
+mod worker;
 
 pub use adjoint::Gradient;
 pub use evolution::{Evolution, EvolutionGradient, EvolutionInput};
-use lanes::Lanes;
 pub use program::{MAX_QUBITS, Program};
 pub use real::Real;
-use tile::{Complex, Tile};
-
-/// Copies feature `i` of each of the samples in `rows` into the lanes; missing samples are 0.
-#[inline(always)]
-fn gather<T: Real, const L: usize>(rows: &[T], width: usize, i: usize) -> Lanes<T, L> {
-    let mut lanes = Lanes::zero();
-    for (lane, row) in lanes.0.iter_mut().zip(rows.chunks_exact(width)) {
-        *lane = row[i];
-    }
-    lanes
-}
-
-/// The inverse of [`gather`].
-#[inline(always)]
-fn scatter<T: Real, const L: usize>(lanes: Lanes<T, L>, rows: &mut [T], width: usize, i: usize) {
-    for (&lane, row) in lanes.0.iter().zip(rows.chunks_exact_mut(width)) {
-        row[i] = lane;
-    }
-}
-
-/// A number of whole tiles for each of a few jobs per thread.
-fn samples_per_job(batch: usize, lanes: usize) -> usize {
-    let tiles = batch.div_ceil(lanes);
-    tiles.div_ceil(4 * rayon::current_num_threads()).max(1) * lanes
-}

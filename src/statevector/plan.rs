@@ -10,14 +10,11 @@
 //! Stages 2 and 3 are one pass. A first stage 1 acts on `|0...0>` and costs no pass at all: it is
 //! the product state with which the run starts. What fits nowhere runs gate by gate.
 
+use super::affine::Affine;
 use super::program::{Instruction, Kernel};
-use super::walsh;
 use crate::circuit::{Angle, Pauli};
 use num_complex::Complex64;
 use std::collections::BTreeMap;
-
-/// Larger states go gate by gate: the tables of a plan would rival them in size.
-pub(super) const MAX_PLANNED: usize = 12;
 
 /// The largest projector that is expanded into products of `Z`: `2^k` terms for `k` qubits.
 const MAX_PROJECTOR: u32 = 3;
@@ -43,13 +40,12 @@ pub(super) enum RunGate {
     Phase(Angle),
 }
 
-/// `exp(-i sum_t scale_t angle_t Z_{mask_t})`, then `new[f(j)] = old[j]`.
+/// `exp(-i sum_t scale_t angle_t Z_{mask_t})`, then the map of basis states.
 #[derive(Debug, Clone)]
 pub(super) struct Diagonal {
     pub terms: Vec<Term>,
-    /// Whether every mask has at most one bit.
-    pub singles: bool,
-    pub cycles: Cycles,
+    /// Nothing for the identity.
+    pub map: Option<Affine>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -59,15 +55,6 @@ pub(super) struct Term {
     pub angle: Angle,
     /// The qubit of a gate on one qubit, 0 of others.
     owner: usize,
-}
-
-/// The cycles of a permutation longer than one, each written in the order in which amplitudes are
-/// fetched: the first place of a cycle receives what stood in the second.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Cycles {
-    pub places: Vec<u32>,
-    /// Where each cycle ends in `places`.
-    pub ends: Vec<u32>,
 }
 
 impl Run {
@@ -107,18 +94,17 @@ impl Diagonal {
     }
 }
 
-fn is_shared(angle: &Angle) -> bool {
+pub(super) fn is_shared(angle: &Angle) -> bool {
     !matches!(angle, Angle::Input(_))
 }
 
-fn is_free(angle: &Angle) -> bool {
+pub(super) fn is_free(angle: &Angle) -> bool {
     !matches!(angle, Angle::Constant(_))
 }
 
-/// The passes of a circuit on at most [`MAX_PLANNED`] qubits.
+/// The passes of a circuit.
 pub(super) fn plan(n_qubits: usize, instructions: &[Instruction]) -> Vec<Pass> {
-    let mut planner =
-        Planner { dim: 1 << n_qubits, segment: Segment::default(), passes: Vec::new() };
+    let mut planner = Planner { n_qubits, segment: Segment::default(), passes: Vec::new() };
     instructions.iter().for_each(|instruction| planner.add(instruction));
     planner.flush();
     planner.passes
@@ -132,14 +118,13 @@ struct Segment {
     local: BTreeMap<usize, Vec<RunGate>>,
     /// Qubits of terms on several qubits.
     entangled: usize,
-    /// The map of basis states so far; empty for the identity.
-    map: Vec<u32>,
+    map: Option<Affine>,
     /// Qubits that the map reads or writes.
     mapped: usize,
 }
 
 struct Planner {
-    dim: usize,
+    n_qubits: usize,
     segment: Segment,
     passes: Vec<Pass>,
 }
@@ -152,14 +137,11 @@ impl Planner {
                 let (o, l) = (Complex64::ZERO, Complex64::ONE);
                 self.local_gate(target, RunGate::Fixed([o, l, l, o]));
             }
-            Kernel::Flip { target } if controls.count_ones() <= 1 => {
-                let flip = |j: usize| if j & controls == controls { j ^ target } else { j };
-                self.map(controls | target, flip);
+            Kernel::Flip { target } if controls == 0 => self.map(target).flip(target),
+            Kernel::Flip { target } if controls.count_ones() == 1 => {
+                self.map(controls | target).cnot(controls, target);
             }
-            Kernel::Swap { a, b } if controls == 0 => {
-                let differ = |j: usize| (j & a == 0) != (j & b == 0);
-                self.map(a | b, |j| if differ(j) { j ^ a ^ b } else { j });
-            }
+            Kernel::Swap { a, b } if controls == 0 => self.map(a | b).swap(a, b),
             Kernel::Matrix { target, entries } if controls == 0 => {
                 self.local_gate(target, RunGate::Fixed(entries));
             }
@@ -226,13 +208,9 @@ impl Planner {
         self.segment.terms.extend(terms.into_iter().map(term));
     }
 
-    fn map(&mut self, qubits: usize, step: impl Fn(usize) -> usize) {
-        let segment = &mut self.segment;
-        if segment.map.is_empty() {
-            segment.map = (0..self.dim as u32).collect();
-        }
-        segment.map.iter_mut().for_each(|j| *j = step(*j as usize) as u32);
-        segment.mapped |= qubits;
+    fn map(&mut self, qubits: usize) -> &mut Affine {
+        self.segment.mapped |= qubits;
+        self.segment.map.get_or_insert_with(|| Affine::identity(self.n_qubits))
     }
 
     fn flush(&mut self) {
@@ -241,10 +219,9 @@ impl Planner {
             let runs = segment.runs.into_iter().map(|(target, gates)| Run { target, gates });
             self.passes.push(Pass::Qubits(runs.collect()));
         }
-        if !segment.terms.is_empty() || !segment.map.is_empty() {
-            let (terms, cycles) = (segment.terms, Cycles::of(&segment.map));
-            let singles = walsh::are_singles(terms.iter().map(|term| term.mask));
-            self.passes.push(Pass::Diagonal(Diagonal { terms, singles, cycles }));
+        let map = segment.map.filter(|map| !map.is_identity());
+        if !segment.terms.is_empty() || map.is_some() {
+            self.passes.push(Pass::Diagonal(Diagonal { terms: segment.terms, map }));
         }
     }
 }
@@ -258,40 +235,6 @@ fn subsets(mask: usize) -> impl Iterator<Item = usize> {
         next = (following != 0).then_some(following);
         Some(current)
     })
-}
-
-impl Cycles {
-    /// Of the permutation that moves `j` to `map[j]`.
-    fn of(map: &[u32]) -> Self {
-        let mut cycles = Cycles::default();
-        let mut source = vec![0u32; map.len()];
-        map.iter().enumerate().for_each(|(j, &k)| source[k as usize] = j as u32);
-        let mut seen = vec![false; map.len()];
-        for first in 0..map.len() as u32 {
-            if seen[first as usize] || source[first as usize] == first {
-                continue;
-            }
-            let mut place = first;
-            while !seen[place as usize] {
-                seen[place as usize] = true;
-                cycles.places.push(place);
-                place = source[place as usize];
-            }
-            cycles.ends.push(cycles.places.len() as u32);
-        }
-        cycles
-    }
-
-    /// The cycles, one by one.
-    #[inline(always)]
-    pub fn iter(&self) -> impl Iterator<Item = &[u32]> {
-        let mut start = 0;
-        self.ends.iter().map(move |&end| {
-            let cycle = &self.places[start..end as usize];
-            start = end as usize;
-            cycle
-        })
-    }
 }
 
 #[cfg(test)]

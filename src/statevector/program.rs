@@ -4,8 +4,7 @@ use crate::circuit::{Action, Angle, Circuit, Observable, Operation, PauliString}
 use crate::error::{Error, ErrorKind};
 use num_complex::Complex64;
 
-use super::plan::{MAX_PLANNED, Pass, plan};
-use super::walsh;
+use super::plan::{Pass, plan};
 
 /// The largest number of qubits that the simulator accepts: 2^26 amplitudes, 0.5 GiB in `f32`.
 pub const MAX_QUBITS: usize = 26;
@@ -32,8 +31,6 @@ pub struct Program {
     pub(super) plan: Vec<Pass>,
     /// `(coefficient, mask of Z, observable)`.
     pub(super) diagonal: Vec<(f64, usize, usize)>,
-    /// Whether every mask has at most one bit.
-    pub(super) singles: bool,
     /// `(coefficient, string, observable)`, the strings that are not diagonal.
     pub(super) other: Vec<(f64, PauliString, usize)>,
     pub(super) n_observables: usize,
@@ -53,6 +50,17 @@ pub(super) enum Kernel {
     Matrix { target: usize, entries: [Complex64; 4] },
     Phase { mask: usize, angle: Angle },
     Rotation { string: PauliString, angle: Angle },
+}
+
+impl Instruction {
+    /// The angle, and what to multiply it with before its sine and cosine are taken.
+    pub fn angle(&self) -> Option<(Angle, f64)> {
+        match self.kernel {
+            Kernel::Phase { angle, .. } => Some((angle, 1.0)),
+            Kernel::Rotation { angle, .. } => Some((angle, 0.5)),
+            _ => None,
+        }
+    }
 }
 
 impl Program {
@@ -79,25 +87,14 @@ impl Program {
             n_qubits,
             n_inputs: circuit.n_inputs(),
             n_weights: circuit.n_weights(),
-            plan: Self::plan(circuit),
+            plan: plan(n_qubits, &circuit.operations().iter().flat_map(lower).collect::<Vec<_>>()),
             diagonal: terms()
                 .filter(|(_, p, _)| p.is_diagonal())
                 .map(|(c, p, k)| (c, p.z, k))
                 .collect(),
-            singles: walsh::are_singles(
-                terms().filter(|(_, p, _)| p.is_diagonal()).map(|(_, p, _)| p.z),
-            ),
             other: terms().filter(|(_, p, _)| !p.is_diagonal()).collect(),
             n_observables: observables.len(),
         })
-    }
-
-    fn plan(circuit: &Circuit) -> Vec<Pass> {
-        let instructions = circuit.operations().iter().flat_map(lower);
-        match circuit.n_qubits() <= MAX_PLANNED {
-            true => plan(circuit.n_qubits(), &instructions.collect::<Vec<_>>()),
-            false => instructions.map(Pass::Gate).collect(),
-        }
     }
 
     /// How often a run walks over its amplitudes: the number of passes into which the operations
