@@ -104,6 +104,7 @@ fn check_size(given: usize) -> Result<(), Error> {
         given,
         limit: MAX_QUBITS,
         method: "dense matrices",
+        log2_bytes: 2 * given + 4,
         remedy: "use `statevector::Program`",
     }
     .into())

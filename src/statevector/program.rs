@@ -135,6 +135,7 @@ pub(super) fn check_size(n_qubits: usize) -> Result<(), Error> {
         given: n_qubits,
         limit: MAX_QUBITS,
         method: "state-vector simulation",
+        log2_bytes: n_qubits + 4,
         remedy: "each qubit doubles the memory, so use fewer",
     }
     .into())
