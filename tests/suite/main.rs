@@ -4,6 +4,7 @@ mod attention;
 mod circuits;
 mod common;
 mod devices;
+mod encoding;
 mod evolution;
 mod gates;
 mod layers;
