@@ -14,9 +14,16 @@ impl Error {
         matches!(*self.0, ErrorKind::TooManyQubits { .. })
     }
 
-    /// Whether a number was not finite or out of its range.
+    /// Whether a number was not finite or out of its range, or a matrix not of the kind asked for.
     pub fn is_invalid_value(&self) -> bool {
-        matches!(*self.0, ErrorKind::NotFinite { .. } | ErrorKind::OutOfRange { .. })
+        matches!(
+            *self.0,
+            ErrorKind::NotFinite { .. }
+                | ErrorKind::OutOfRange { .. }
+                | ErrorKind::NotHermitian { .. }
+                | ErrorKind::Incomplete { .. }
+                | ErrorKind::Singular { .. }
+        )
     }
 
     /// Whether a text could not be parsed.
@@ -57,6 +64,18 @@ pub(crate) enum ErrorKind {
     },
     #[error("`{given}` is not a Pauli string: write factors such as `Z0 X3`, or `I`")]
     PauliSyntax { given: String },
+    #[error("{what}: an observable must be Hermitian, {remedy}")]
+    NotHermitian { what: String, remedy: &'static str },
+    #[error(
+        "the sum of K^dagger K over the Kraus operators must be the identity, but deviates by \
+         {deviation} in an entry: at most {limit} is rounding, so rescale the operators"
+    )]
+    Incomplete { deviation: f64, limit: f64 },
+    #[error(
+        "the damped metric has the pivot {pivot} at weight {index}: it must be positive definite, \
+         so raise the damping"
+    )]
+    Singular { index: usize, pivot: f64 },
     #[error("{what} has {actual} values, expected {expected}")]
     WrongLength { what: &'static str, expected: usize, actual: usize },
 }

@@ -7,12 +7,14 @@
 //! [`gradient`]: crate::gradient
 //! [`nn`]: crate::nn
 
+mod algebra;
 mod angle;
 pub mod ansatz;
 mod gate;
 mod operation;
 mod pauli;
 
+pub use algebra::MAX_HERMITIAN_QUBITS;
 pub use angle::Angle;
 pub(crate) use gate::Action;
 pub use gate::{Gate, GateInfo};

@@ -4,6 +4,7 @@
 //! at a time. Everything is generic over [`Real`] (`f32`, `f64`) and runs on slices.
 //!
 //! - [`Program`]: a circuit with its observables; expectations and their gradient by un-computing.
+//!   Probabilities, variances and finite numbers of shots of the same.
 //! - [`Evolution`]: the dynamics of a transverse-field annealer, with the gradient of everything.
 //! - [`dense`]: the slow oracle that everything here is compared with.
 //!
@@ -14,7 +15,9 @@ pub mod dense;
 mod dispatch;
 mod evolution;
 mod expectation;
+pub(crate) mod kernel;
 mod lanes;
+mod measurement;
 mod passes;
 mod plan;
 mod program;
@@ -26,6 +29,7 @@ mod walsh;
 pub use adjoint::Gradient;
 pub use evolution::{Evolution, EvolutionGradient, EvolutionInput};
 use lanes::Lanes;
+pub use measurement::Estimate;
 pub use program::{MAX_QUBITS, Program};
 pub use real::Real;
 use tile::{Complex, Tile};

@@ -37,6 +37,7 @@ pub struct Program {
     /// `(coefficient, string, observable)`, the strings that are not diagonal.
     pub(super) other: Vec<(f64, PauliString, usize)>,
     pub(super) n_observables: usize,
+    pub(super) observables: Vec<Observable>,
 }
 
 /// One kernel call. Masks have one bit per qubit.
@@ -89,6 +90,7 @@ impl Program {
             ),
             other: terms().filter(|(_, p, _)| !p.is_diagonal()).collect(),
             n_observables: observables.len(),
+            observables: observables.to_vec(),
         })
     }
 

@@ -8,6 +8,8 @@ mod encoding;
 mod evolution;
 mod gates;
 mod layers;
+mod measurement;
+mod observables;
 mod ops;
 mod reference;
 mod reference_file;
