@@ -34,8 +34,11 @@ pub use error::Error;
 /// What most programs import.
 pub mod prelude {
     pub use crate::Error;
-    pub use crate::circuit::{Angle, Circuit, Gate, Observable, Pauli, PauliString, ansatz};
+    pub use crate::circuit::{
+        Angle, Channel, Circuit, Gate, NoisyCircuit, Observable, Pauli, PauliString, ansatz,
+    };
     pub use crate::encoding;
+    pub use crate::gradient::GradientMethod;
     pub use crate::nn::attention::{
         HierarchicalAttention, HierarchicalAttentionConfig, HierarchicalInput, HierarchicalOutput,
     };

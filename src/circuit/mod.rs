@@ -10,14 +10,19 @@
 mod algebra;
 mod angle;
 pub mod ansatz;
+mod channel;
 mod gate;
+mod noisy;
 mod operation;
 mod pauli;
 
 pub use algebra::MAX_HERMITIAN_QUBITS;
 pub use angle::Angle;
+pub use channel::Channel;
 pub(crate) use gate::Action;
 pub use gate::{Gate, GateInfo};
+pub(crate) use noisy::Step;
+pub use noisy::{Noise, NoisyCircuit};
 pub use operation::Operation;
 pub use pauli::{MAX_QUBITS, Observable, Pauli, PauliString};
 

@@ -5,6 +5,7 @@
 //!
 //! - [`Program`]: a circuit with its observables; expectations and their gradient by un-computing.
 //!   Probabilities, variances and finite numbers of shots of the same.
+//! - [`DensityMatrix`]: a circuit with noise, exactly; [`trajectories`]: by sampling pure states.
 //! - [`Evolution`]: the dynamics of a transverse-field annealer, with the gradient of everything.
 //! - [`dense`]: the slow oracle that everything here is compared with.
 //!
@@ -12,6 +13,7 @@
 
 mod adjoint;
 pub mod dense;
+mod density;
 mod dispatch;
 mod evolution;
 mod expectation;
@@ -24,15 +26,18 @@ mod program;
 mod real;
 mod single;
 mod tile;
+mod trajectories;
 mod walsh;
 
 pub use adjoint::Gradient;
+pub use density::{DensityMatrix, MAX_QUBITS as MAX_DENSITY_QUBITS};
 pub use evolution::{Evolution, EvolutionGradient, EvolutionInput};
 use lanes::Lanes;
 pub use measurement::Estimate;
 pub use program::{MAX_QUBITS, Program};
 pub use real::Real;
 use tile::{Complex, Tile};
+pub use trajectories::trajectories;
 
 /// Copies feature `i` of each of the samples in `rows` into the lanes; missing samples are 0.
 #[inline(always)]

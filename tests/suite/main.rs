@@ -9,6 +9,7 @@ mod evolution;
 mod gates;
 mod layers;
 mod measurement;
+mod noise;
 mod observables;
 mod ops;
 mod reference;
