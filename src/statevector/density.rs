@@ -35,7 +35,7 @@ pub struct DensityMatrix {
 impl DensityMatrix {
     /// The state of a noisy circuit for the features of one sample.
     ///
-    /// Cost `O(4^n_qubits)` for each gate and channel, on one thread.
+    /// Cost `O(4^n_qubits)` for each gate and channel.
     ///
     /// # Errors
     ///

@@ -5,6 +5,7 @@
 
 use crate::circuit::{Observable, Operation, PauliString};
 use num_complex::Complex64;
+use rayon::prelude::*;
 
 /// `|0...0>`.
 pub(crate) fn zero_state(n_bits: usize) -> Vec<Complex64> {
@@ -12,6 +13,9 @@ pub(crate) fn zero_state(n_bits: usize) -> Vec<Complex64> {
     state[0] = Complex64::ONE;
     state
 }
+
+/// Pieces of the state for the threads, in amplitudes.
+const PIECE: usize = 1 << 13;
 
 /// Applies a `2^k x 2^k` matrix, row-major, to the bits `targets` of the index, the first the
 /// matrix's least significant, where all bits of `controls` are 1.
@@ -26,38 +30,96 @@ pub(crate) fn apply(
     controls: usize,
 ) {
     match targets {
-        &[target] => apply_pair(state, matrix, target, controls),
-        [_, _] => apply_block::<4>(state, matrix, targets, controls),
-        [_, _, _, _] => apply_block::<16>(state, matrix, targets, controls),
+        &[target] => apply_to_one(state, matrix, target, controls),
+        &[a, b] if a < b => apply_to_two(state, matrix, a, b, controls),
+        &[a, b] => {
+            let swapped = [0, 2, 1, 3].map(|row| [0, 2, 1, 3].map(|column| 4 * row + column));
+            let swapped: Vec<_> = swapped.as_flattened().iter().map(|&k| matrix[k]).collect();
+            apply_to_two(state, &swapped, b, a, controls);
+        }
+        [_, _, _, _] => apply_to_four(state, matrix, targets, controls),
         _ => panic!("no kernel for {} targets", targets.len()),
     }
 }
 
-fn apply_pair(state: &mut [Complex64], m: &[Complex64], target: usize, controls: usize) {
-    let stride = 1 << target;
-    for (k, block) in state.chunks_exact_mut(2 * stride).enumerate() {
-        let (zeros, ones) = block.split_at_mut(stride);
-        for (j, (a, b)) in zeros.iter_mut().zip(ones).enumerate() {
-            if (2 * k * stride + j) & controls == controls {
-                (*a, *b) = (m[0] * *a + m[1] * *b, m[2] * *a + m[3] * *b);
-            }
+/// Calls `f` with the halves of the state in which `bit` is 0 and 1, piece by piece, and the index
+/// at which a piece of the first begins. Pieces are powers of two, of `width` at least.
+fn each_half(
+    state: &mut [Complex64],
+    bit: usize,
+    width: usize,
+    f: impl Fn(usize, &mut [Complex64], &mut [Complex64]) + Sync,
+) {
+    let stride = 1 << bit;
+    let blocks = |first: usize, state: &mut [Complex64]| {
+        for (k, block) in state.chunks_exact_mut(2 * stride).enumerate() {
+            let (zeros, ones) = block.split_at_mut(stride);
+            f(first + 2 * k * stride, zeros, ones);
+        }
+    };
+    if state.len() <= PIECE {
+        blocks(0, state);
+    } else if 2 * stride <= PIECE {
+        let pieces = state.par_chunks_mut(PIECE).enumerate();
+        pieces.for_each(|(k, piece)| blocks(k * PIECE, piece));
+    } else {
+        let width = stride.min(width.max(PIECE));
+        for (k, block) in state.chunks_exact_mut(2 * stride).enumerate() {
+            let (zeros, ones) = block.split_at_mut(stride);
+            let pieces = zeros.par_chunks_mut(width).zip(ones.par_chunks_mut(width)).enumerate();
+            pieces.for_each(|(j, (zeros, ones))| f(2 * k * stride + j * width, zeros, ones));
         }
     }
 }
 
-fn apply_block<const D: usize>(
+fn apply_to_one(state: &mut [Complex64], m: &[Complex64], target: usize, controls: usize) {
+    let m: [Complex64; 4] = m.try_into().expect("a matrix on one qubit");
+    each_half(state, target, 1, |first, zeros, ones| {
+        for (j, (a, b)) in zeros.iter_mut().zip(ones).enumerate() {
+            if (first + j) & controls == controls {
+                (*a, *b) = (m[0] * *a + m[1] * *b, m[2] * *a + m[3] * *b);
+            }
+        }
+    });
+}
+
+fn apply_to_two(
+    state: &mut [Complex64],
+    m: &[Complex64],
+    low: usize,
+    high: usize,
+    controls: usize,
+) {
+    let m: [Complex64; 16] = m.try_into().expect("a matrix on two qubits");
+    let width = 1 << low;
+    each_half(state, high, 2 * width, |first, zeros, ones| {
+        let blocks = zeros.chunks_exact_mut(2 * width).zip(ones.chunks_exact_mut(2 * width));
+        for (k, (zeros, ones)) in blocks.enumerate() {
+            let ((a, b), (c, d)) = (zeros.split_at_mut(width), ones.split_at_mut(width));
+            let quads = a.iter_mut().zip(b).zip(c.iter_mut().zip(d));
+            for (j, ((a, b), (c, d))) in quads.enumerate() {
+                if (first + 2 * k * width + j) & controls == controls {
+                    let old = [*a, *b, *c, *d];
+                    let row =
+                        |r: usize| -> Complex64 { (0..4).map(|k| m[4 * r + k] * old[k]).sum() };
+                    (*a, *b, *c, *d) = (row(0), row(1), row(2), row(3));
+                }
+            }
+        }
+    });
+}
+
+/// The channels on two qubits of a density matrix, rare enough to go without threads.
+fn apply_to_four(
     state: &mut [Complex64],
     matrix: &[Complex64],
     targets: &[usize],
     controls: usize,
 ) {
-    let offsets: [usize; D] = std::array::from_fn(|local| spread(local, targets));
-    for base in bases(state.len(), targets) {
-        if base & controls != controls {
-            continue;
-        }
+    let offsets: [usize; 16] = std::array::from_fn(|local| spread(local, targets));
+    for base in bases(state.len(), targets).filter(|base| base & controls == controls) {
         let old = offsets.map(|offset| state[base + offset]);
-        for (row, offset) in matrix.chunks_exact(D).zip(offsets) {
+        for (row, offset) in matrix.chunks_exact(16).zip(offsets) {
             state[base + offset] = row.iter().zip(&old).map(|(m, a)| m * a).sum();
         }
     }
@@ -144,6 +206,29 @@ mod tests {
     use super::*;
     use crate::circuit::{Circuit, Gate};
     use crate::statevector::dense;
+
+    /// Large states go in pieces to the threads; each piece must know where it lies.
+    #[test]
+    fn large_states_are_products_of_small_ones() {
+        let (n, cos, sin) = (16, 0.6, 0.8);
+        let turn = [cos, -sin, sin, cos].map(Complex64::from);
+        for (a, b) in [(0, 1), (3, 15), (15, 3), (14, 15), (12, 13), (2, 0)] {
+            let mut state = zero_state(n);
+            apply(&mut state, &turn, &[a], 0);
+            apply(&mut state, &turn, &[b], 1 << a);
+            let pair = [0, 1, 2, 3]
+                .map(|k| [0, 1, 2, 3].map(|j| turn[k / 2 * 2 + j / 2] * turn[k % 2 * 2 + j % 2]));
+            apply(&mut state, pair.as_flattened(), &[a, b], 0);
+            let mut small = zero_state(2);
+            apply(&mut small, &turn, &[0], 0);
+            apply(&mut small, &turn, &[1], 1);
+            apply(&mut small, pair.as_flattened(), &[0, 1], 0);
+            for (k, z) in small.iter().enumerate() {
+                assert!((state[spread(k, &[a, b])] - z).norm() < 1e-15, "{a}, {b}");
+            }
+            assert!((inner(&state, &state).re - 1.0).abs() < 1e-15);
+        }
+    }
 
     #[test]
     fn every_gate_is_its_matrix() {

@@ -66,10 +66,14 @@ pub fn trajectories(
         observables.iter().map(|o| kernel::expectation(o, &state)).collect()
     };
     let values: Vec<Vec<f64>> = (0..n_trajectories).into_par_iter().map(one).collect();
+    Ok(averaged(&values, observables.len()))
+}
+
+fn averaged(values: &[Vec<f64>], n_observables: usize) -> Estimate<f64> {
     let of = |o: usize| values.iter().map(|row| row[o]).collect::<Vec<_>>();
-    let moments = (0..observables.len()).map(|o| mean_and_square_error(&of(o)));
+    let moments = (0..n_observables).map(|o| mean_and_square_error(&of(o)));
     let (values, squares): (Vec<_>, Vec<_>) = moments.unzip();
-    Ok(Estimate { values, standard_errors: squares.into_iter().map(f64::sqrt).collect() })
+    Estimate { values, standard_errors: squares.into_iter().map(f64::sqrt).collect() }
 }
 
 fn run(state: &mut [Complex64], steps: &[Step], stream: &mut Stream) {

@@ -122,6 +122,36 @@ fn density_matrices_are_those_of_whole_kraus_matrices() {
     }
 }
 
+/// Large states go in pieces to the threads: a few qubits of a large register must fare as alone.
+#[test]
+fn large_density_matrices_agree_with_small_ones() {
+    let (place, mut rng) = ([5, 0, 6], rng(50));
+    let small = random_noisy(&mut rng, 3, 8);
+    let mut circuit = Circuit::new(7);
+    for operation in small.circuit().operations() {
+        let own = operation.gate().info().n_controls;
+        let qubits: Vec<usize> = operation.qubits().map(|q| place[q]).collect();
+        let (controls, targets) = qubits.split_at(qubits.len() - operation.targets().len());
+        let (own, added) = controls.split_at(own);
+        let moved = Operation::new(operation.gate(), &[own, targets].concat(), operation.angles());
+        circuit.push(moved.unwrap().with_controls(added).unwrap()).unwrap();
+    }
+    let mut large = NoisyCircuit::new(circuit);
+    for noise in small.noise() {
+        let qubits: Vec<usize> = noise.qubits.iter().map(|&q| place[q]).collect();
+        large.add_noise(noise.after, &noise.channel, &qubits).unwrap();
+    }
+    let (x, w) = (uniform(&mut rng, 3, 3.0), uniform(&mut rng, 3, 3.0));
+    let small = DensityMatrix::new(&small, &x, &w).unwrap();
+    let large = DensityMatrix::new(&large, &x, &w).unwrap();
+    let spread = |i: usize| (0..3).map(|q| (i >> q & 1) << place[q]).sum::<usize>();
+    for (i, j) in (0..64).map(|k| (k / 8, k % 8)) {
+        let (a, b) = (small.entries()[i * 8 + j], large.entries()[spread(i) * 128 + spread(j)]);
+        assert!((a - b).norm() < 1e-14, "entry [{i}, {j}]");
+    }
+    assert!((small.purity() - large.purity()).abs() < 1e-13);
+}
+
 /// Cholesky's factorisation of `rho + shift` exists only if all eigenvalues exceed `-shift`.
 fn has_no_eigenvalue_below(rho: &DensityMatrix, shift: f64) -> bool {
     let dim = 1 << rho.n_qubits();
