@@ -10,10 +10,12 @@
 //! [`Spsa`]: GradientMethod::Spsa
 
 mod metric;
+mod natural;
 mod parameter_shift;
 mod spsa;
 
-pub use metric::{metric_tensor, natural_gradient};
+pub use metric::metric_tensor;
+pub use natural::natural_gradient;
 
 use crate::circuit::{Circuit, Observable};
 use crate::error::{Error, ErrorKind};

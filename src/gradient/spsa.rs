@@ -39,16 +39,16 @@ impl Spsa {
             let mut stream = Stream::new(self.seed, k as u64);
             let mut signs = |n| (0..n).map(|_| stream.sign()).collect::<Vec<_>>();
             let (by_input, by_weight) = (signs(inputs.len()), signs(weights.len()));
-            let run = |step| {
+            let losses = |step| -> Result<Vec<f64>, Error> {
                 let (x, w) = (moved(inputs, step, &by_input), moved(weights, step, &by_weight));
-                program.expectation(batch, &x, &w)
+                let out = program.expectation(batch, &x, &w)?;
+                let width = program.n_observables();
+                let row = |b: usize| b * width..(b + 1) * width;
+                Ok((0..batch).map(|b| dot(&out[row(b)], &cotangent[row(b)])).collect())
             };
-            let (plus, minus) = (run(self.step)?, run(-self.step)?);
+            let (plus, minus) = (losses(self.step)?, losses(-self.step)?);
             for b in 0..batch {
-                let row = b * program.n_observables()..(b + 1) * program.n_observables();
-                let rise = dot(&plus[row.clone()], &cotangent[row.clone()])
-                    - dot(&minus[row.clone()], &cotangent[row]);
-                let slope = rise / (2.0 * self.step) / self.n_samples as f64;
+                let slope = (plus[b] - minus[b]) / (2.0 * self.step) / self.n_samples as f64;
                 // A sample's loss does not depend on the inputs of the others, so their slopes
                 // would only be noise.
                 let own = b * program.n_inputs()..(b + 1) * program.n_inputs();

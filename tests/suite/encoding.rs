@@ -117,7 +117,8 @@ fn iqp_is_hadamards_and_a_polynomial_of_the_spins() {
     let mut expected = vec![Complex64::ZERO; 8];
     expected[0] = Complex64::ONE;
     for _ in 0..2 {
-        let sign = |i: usize, j: usize| if (i & j).count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+        let sign =
+            |i: usize, j: usize| if (i & j).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
         let spread = |i: usize| (0..8).map(|j| sign(i, j) * expected[j]).sum::<Complex64>();
         let phase = |i: usize| Complex64::cis(-polynomial(i) / 2.0) / 8f64.sqrt();
         expected = (0..8).map(|i| phase(i) * spread(i)).collect();
