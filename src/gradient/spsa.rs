@@ -24,12 +24,7 @@ impl Spsa {
         weights: &[f64],
         cotangent: &[f64],
     ) -> Result<Gradient<f64>, Error> {
-        super::check_step("the step of the perturbation", self.step)?;
-        super::check_samples(self.n_samples)?;
-        length("cotangent", batch * program.n_observables(), cotangent.len())?;
-        for (i, &c) in cotangent.iter().enumerate() {
-            finite(|| format!("cotangent[{i}]"), c)?;
-        }
+        self.check(batch * program.n_observables(), cotangent)?;
         let mut gradient = Gradient {
             values: program.expectation(batch, inputs, weights)?,
             inputs: vec![0.0; inputs.len()],
@@ -39,14 +34,11 @@ impl Spsa {
             let mut stream = Stream::new(self.seed, k as u64);
             let mut signs = |n| (0..n).map(|_| stream.sign()).collect::<Vec<_>>();
             let (by_input, by_weight) = (signs(inputs.len()), signs(weights.len()));
-            let losses = |step| -> Result<Vec<f64>, Error> {
+            let run = |step| {
                 let (x, w) = (moved(inputs, step, &by_input), moved(weights, step, &by_weight));
-                let out = program.expectation(batch, &x, &w)?;
-                let width = program.n_observables();
-                let row = |b: usize| b * width..(b + 1) * width;
-                Ok((0..batch).map(|b| dot(&out[row(b)], &cotangent[row(b)])).collect())
+                losses(program, batch, &x, &w, cotangent)
             };
-            let (plus, minus) = (losses(self.step)?, losses(-self.step)?);
+            let (plus, minus) = (run(self.step)?, run(-self.step)?);
             for b in 0..batch {
                 let slope = (plus[b] - minus[b]) / (2.0 * self.step) / self.n_samples as f64;
                 // A sample's loss does not depend on the inputs of the others, so their slopes
@@ -58,6 +50,29 @@ impl Spsa {
         }
         Ok(gradient)
     }
+
+    fn check(&self, n_values: usize, cotangent: &[f64]) -> Result<(), Error> {
+        super::check_step("the step of the perturbation", self.step)?;
+        super::check_samples(self.n_samples)?;
+        length("cotangent", n_values, cotangent.len())?;
+        for (i, &c) in cotangent.iter().enumerate() {
+            finite(|| format!("cotangent[{i}]"), c)?;
+        }
+        Ok(())
+    }
+}
+
+/// `sum_k c[b, k] <O_k>_b` for each sample `b`.
+fn losses(
+    program: &Program,
+    batch: usize,
+    inputs: &[f64],
+    weights: &[f64],
+    cotangent: &[f64],
+) -> Result<Vec<f64>, Error> {
+    let values = program.expectation(batch, inputs, weights)?;
+    let row = |b: usize| b * program.n_observables()..(b + 1) * program.n_observables();
+    Ok((0..batch).map(|b| dot(&values[row(b)], &cotangent[row(b)])).collect())
 }
 
 fn moved(at: &[f64], step: f64, signs: &[f64]) -> Vec<f64> {
