@@ -1,10 +1,11 @@
 //! State-vector simulation of circuits and of closed-system annealing, in batches.
 //!
 //! A state is `2^n_qubits` complex amplitudes, here never stored for more than a tile of samples
-//! at a time. Everything is generic over [`Real`] (`f32`, `f64`) and runs on slices.
+//! at a time. Programs and evolutions are generic over [`Real`] (`f32`, `f64`) and run on slices;
+//! noise is in double precision.
 //!
-//! - [`Program`]: a circuit with its observables; expectations and their gradient by un-computing.
-//!   Probabilities, variances and finite numbers of shots of the same.
+//! - [`Program`]: a circuit with its observables; expectations and their gradient by un-computing;
+//!   probabilities, variances, and estimates from finitely many shots.
 //! - [`DensityMatrix`]: a circuit with noise, exactly; [`trajectories`]: by sampling pure states.
 //! - [`Evolution`]: the dynamics of a transverse-field annealer, with the gradient of everything.
 //! - [`dense`]: the slow oracle that everything here is compared with.
