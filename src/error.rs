@@ -14,9 +14,16 @@ impl Error {
         matches!(*self.0, ErrorKind::TooManyQubits { .. })
     }
 
-    /// Whether a number was not finite or out of its range.
+    /// Whether a number was not finite or out of its range, or a matrix not of the kind asked for.
     pub fn is_invalid_value(&self) -> bool {
-        matches!(*self.0, ErrorKind::NotFinite { .. } | ErrorKind::OutOfRange { .. })
+        matches!(
+            *self.0,
+            ErrorKind::NotFinite { .. }
+                | ErrorKind::OutOfRange { .. }
+                | ErrorKind::NotHermitian { .. }
+                | ErrorKind::Incomplete { .. }
+                | ErrorKind::Singular { .. }
+        )
     }
 
     /// Whether a text could not be parsed.
@@ -43,12 +50,43 @@ pub(crate) enum ErrorKind {
     NotFinite { what: String, value: f64 },
     #[error("{what} is {value}: use {range}")]
     OutOfRange { what: String, value: f64, range: &'static str },
-    #[error("{given} qubits exceed the limit of {limit} for {method}: {remedy}")]
-    TooManyQubits { given: usize, limit: usize, method: &'static str, remedy: &'static str },
+    #[error(
+        "{given} qubits exceed the limit of {limit} for {method}, as they take {}: {remedy}",
+        memory(*log2_bytes)
+    )]
+    TooManyQubits {
+        given: usize,
+        limit: usize,
+        method: &'static str,
+        /// The binary logarithm of the bytes that one state takes in double precision.
+        log2_bytes: usize,
+        remedy: &'static str,
+    },
     #[error("`{given}` is not a Pauli string: write factors such as `Z0 X3`, or `I`")]
     PauliSyntax { given: String },
+    #[error("{what}: an observable must be Hermitian, {remedy}")]
+    NotHermitian { what: String, remedy: &'static str },
+    #[error(
+        "the sum of K^dagger K over the Kraus operators must be the identity, but deviates by \
+         {deviation} in an entry: at most {limit} is rounding, so rescale the operators"
+    )]
+    Incomplete { deviation: f64, limit: f64 },
+    #[error(
+        "the damped metric has the pivot {pivot} at weight {index}: it must be positive definite, \
+         so raise the damping"
+    )]
+    Singular { index: usize, pivot: f64 },
     #[error("{what} has {actual} values, expected {expected}")]
     WrongLength { what: &'static str, expected: usize, actual: usize },
+}
+
+/// `2^log2_bytes` bytes in the unit that people buy, or as a power of two beyond all units.
+fn memory(log2_bytes: usize) -> String {
+    const UNITS: [&str; 7] = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    match UNITS.get(log2_bytes / 10) {
+        Some(unit) => format!("{} {unit}", 1 << (log2_bytes % 10)),
+        None => format!("2^{log2_bytes} bytes"),
+    }
 }
 
 /// Refuses NaN and infinity in a coefficient.
@@ -65,4 +103,15 @@ pub(crate) fn length(what: &'static str, expected: usize, actual: usize) -> Resu
         return Ok(());
     }
     Err(ErrorKind::WrongLength { what, expected, actual }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_named_in_its_unit() {
+        assert_eq!([0, 9, 10, 34].map(memory), ["1 bytes", "512 bytes", "1 KiB", "16 GiB"]);
+        assert_eq!([69, 70, 1000].map(memory), ["512 EiB", "2^70 bytes", "2^1000 bytes"]);
+    }
 }

@@ -16,15 +16,17 @@
 //!
 //! # Modules, bottom to top
 //!
-//! [`circuit`] (circuits as data), [`statevector`] (simulation and its gradient), [`gradient`]
-//! (ways to differentiate), [`ops`] (tensor operations, the only code that names a backend),
-//! [`nn`] (Burn modules).
+//! [`circuit`] (circuits as data), [`encoding`] (features to circuits), [`statevector`] (simulation
+//! and its gradient, noise, shots), [`gradient`] (ways to differentiate), [`ops`] (tensor
+//! operations, the only code that names a backend), [`nn`] (Burn modules).
 
 pub mod circuit;
+pub mod encoding;
 mod error;
 pub mod gradient;
 pub mod nn;
 pub mod ops;
+mod random;
 pub mod statevector;
 
 pub use error::Error;
@@ -32,7 +34,11 @@ pub use error::Error;
 /// What most programs import.
 pub mod prelude {
     pub use crate::Error;
-    pub use crate::circuit::{Angle, Circuit, Gate, Observable, PauliString};
+    pub use crate::circuit::{
+        Angle, Channel, Circuit, Gate, NoisyCircuit, Observable, Pauli, PauliString, ansatz,
+    };
+    pub use crate::encoding;
+    pub use crate::gradient::GradientMethod;
     pub use crate::nn::attention::{
         HierarchicalAttention, HierarchicalAttentionConfig, HierarchicalInput, HierarchicalOutput,
     };

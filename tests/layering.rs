@@ -3,11 +3,18 @@
 use std::{fs, path::Path};
 
 /// Bottom to top. Modules on one line may not use each other.
-const LAYERS: &[&[&str]] =
-    &[&["error"], &["circuit"], &["statevector"], &["gradient"], &["ops"], &["nn"]];
+const LAYERS: &[&[&str]] = &[
+    &["error", "random"],
+    &["circuit"],
+    &["encoding", "statevector"],
+    &["gradient"],
+    &["ops"],
+    &["nn"],
+];
 
 /// Only `ops` may name Burn's backends; below it there is no Burn at all.
-const WITHOUT_BURN: &[&str] = &["error", "circuit", "statevector", "gradient"];
+const WITHOUT_BURN: &[&str] =
+    &["error", "random", "circuit", "encoding", "statevector", "gradient"];
 
 fn layer(module: &str) -> usize {
     let found = LAYERS.iter().position(|names| names.contains(&module));

@@ -7,15 +7,22 @@
 //! [`gradient`]: crate::gradient
 //! [`nn`]: crate::nn
 
+mod algebra;
 mod angle;
 pub mod ansatz;
+mod channel;
 mod gate;
+mod noisy;
 mod operation;
 mod pauli;
 
+pub use algebra::MAX_HERMITIAN_QUBITS;
 pub use angle::Angle;
+pub use channel::Channel;
 pub(crate) use gate::Action;
 pub use gate::{Gate, GateInfo};
+pub(crate) use noisy::Step;
+pub use noisy::{Noise, NoisyCircuit};
 pub use operation::Operation;
 pub use pauli::{MAX_QUBITS, Observable, Pauli, PauliString};
 
@@ -99,6 +106,30 @@ impl Circuit {
             self.push(operation.clone())?;
         }
         Ok(self)
+    }
+
+    /// Appends another circuit, whose weight `i` becomes weight `n_weights() + i`: layers of the
+    /// same form with parameters of their own.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Self::append).
+    ///
+    /// ```
+    /// use burn_quantum::circuit::ansatz;
+    ///
+    /// let mut circuit = ansatz::hardware_efficient(2, 1);
+    /// circuit.append_with_fresh_weights(&ansatz::strongly_entangling(2, 1))?;
+    /// assert_eq!(circuit.n_weights(), 2 * 2 + 3 * 2);
+    /// # Ok::<(), burn_quantum::Error>(())
+    /// ```
+    pub fn append_with_fresh_weights(&mut self, other: &Circuit) -> Result<&mut Self, Error> {
+        let first = self.n_weights();
+        let fresh = |angle: &Angle| match *angle {
+            Angle::Weight(i) => Angle::Weight(first + i),
+            bound => bound,
+        };
+        self.append(&other.map_angles(fresh))
     }
 
     /// Appends `gate`, for use in chains; [`push`](Self::push) returns an error instead.

@@ -2,16 +2,26 @@
 //!
 //! [`GradientMethod::Adjoint`] needs a simulator and is the fast one. [`ParameterShift`] asks only
 //! for expectation values, so it works on hardware. [`FiniteDifference`] is the check on both.
+//! [`Spsa`] asks for two values whatever the number of parameters, and is noisy. The
+//! [`metric_tensor`] turns any of these into a [`natural_gradient`].
 //!
 //! [`ParameterShift`]: GradientMethod::ParameterShift
 //! [`FiniteDifference`]: GradientMethod::FiniteDifference
+//! [`Spsa`]: GradientMethod::Spsa
 
+mod metric;
+mod natural;
 mod parameter_shift;
+mod spsa;
+
+pub use metric::metric_tensor;
+pub use natural::natural_gradient;
 
 use crate::circuit::{Circuit, Observable};
 use crate::error::{Error, ErrorKind};
 use crate::statevector::{Gradient, Program};
 use serde::{Deserialize, Serialize};
+use spsa::Spsa;
 
 /// How to differentiate expectation values by inputs and weights.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -29,6 +39,18 @@ pub enum GradientMethod {
         /// The step, in radians: `1e-5` suits double precision.
         step: f64,
     },
+    /// Simultaneous perturbation ([Spall 1992](https://doi.org/10.1109/9.119632)): the mean of
+    /// `n_samples` random estimates of two runs each. Unbiased up to `O(step^2)`; its error falls
+    /// as `1 / sqrt(n_samples)` and grows with the number of parameters.
+    Spsa {
+        /// The perturbation of each parameter, in radians: `1e-3` suits exact expectation values,
+        /// `0.1` values from shots.
+        step: f64,
+        /// The number of estimates to average.
+        n_samples: usize,
+        /// The same seed gives the same signs, one stream for each estimate.
+        seed: u64,
+    },
 }
 
 impl GradientMethod {
@@ -37,8 +59,8 @@ impl GradientMethod {
     ///
     /// # Errors
     ///
-    /// When a slice has the wrong length or holds NaN or infinity, the circuit is too large, or
-    /// the step is not positive.
+    /// When a slice has the wrong length or holds NaN or infinity, the circuit is too large, the
+    /// step is not positive, or there are no samples.
     ///
     /// ```
     /// use burn_quantum::circuit::{Angle, Circuit, Observable};
@@ -69,6 +91,9 @@ impl GradientMethod {
             Self::FiniteDifference { step } => {
                 finite_difference(&program, step, batch, inputs, weights, cotangent)
             }
+            Self::Spsa { step, n_samples, seed } => {
+                Spsa { step, n_samples, seed }.gradient(&program, batch, inputs, weights, cotangent)
+            }
         }
     }
 }
@@ -81,10 +106,7 @@ fn finite_difference(
     weights: &[f64],
     cotangent: &[f64],
 ) -> Result<Gradient<f64>, Error> {
-    if !(step > 0.0 && step.is_finite()) {
-        let what = "the step of the finite difference".into();
-        return Err(ErrorKind::OutOfRange { what, value: step, range: "a positive number" }.into());
-    }
+    check_step("the step of the finite difference", step)?;
     // Shapes and numbers are checked here, once; the gradient itself is thrown away.
     let values = program.gradient(batch, inputs, weights, cotangent)?.values;
     let loss = |inputs: &[f64], weights: &[f64]| -> Result<f64, Error> {
@@ -97,6 +119,22 @@ fn finite_difference(
         inputs: (0..inputs.len()).map(by_input).collect::<Result<_, _>>()?,
         weights: (0..weights.len()).map(by_weight).collect::<Result<_, _>>()?,
     })
+}
+
+fn check_step(what: &str, step: f64) -> Result<(), Error> {
+    if step > 0.0 && step.is_finite() {
+        return Ok(());
+    }
+    let range = "a positive number";
+    Err(ErrorKind::OutOfRange { what: what.into(), value: step, range }.into())
+}
+
+fn check_samples(n_samples: usize) -> Result<(), Error> {
+    if n_samples > 0 {
+        return Ok(());
+    }
+    let what = "the number of samples of the gradient".into();
+    Err(ErrorKind::OutOfRange { what, value: 0.0, range: "1 or more" }.into())
 }
 
 fn central(

@@ -20,14 +20,19 @@ const MINUS: f64 = (SQRT_2 - 1.0) / (4.0 * SQRT_2);
 const FOUR_TERMS: &[(f64, f64)] =
     &[(PLUS, FRAC_PI_2), (-PLUS, -FRAC_PI_2), (-MINUS, 3.0 * FRAC_PI_2), (MINUS, -3.0 * FRAC_PI_2)];
 
-/// The rule for angle `index` of an operation.
-fn rule(operation: &Operation, index: usize) -> &'static [(f64, f64)] {
-    let is_phase = match operation.gate().info().action {
+/// Whether angle `index` of an operation is a phase, not an angle of which the gate takes half.
+pub(super) fn is_phase(operation: &Operation, index: usize) -> bool {
+    match operation.gate().info().action {
         Action::Phase => true,
         Action::Euler => index != 0, // P(phi) RY(theta) P(lambda)
         _ => false,
-    };
-    if operation.controls().is_empty() || is_phase { TWO_TERMS } else { FOUR_TERMS }
+    }
+}
+
+/// The rule for angle `index` of an operation.
+fn rule(operation: &Operation, index: usize) -> &'static [(f64, f64)] {
+    let two = operation.controls().is_empty() || is_phase(operation, index);
+    if two { TWO_TERMS } else { FOUR_TERMS }
 }
 
 pub(super) fn gradient(

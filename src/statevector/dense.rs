@@ -64,6 +64,21 @@ pub fn matrix(operation: &Operation, n_qubits: usize) -> Vec<Vec<Complex64>> {
     (0..dim).map(|i| (0..dim).map(|j| entry(i, j)).collect()).collect()
 }
 
+/// The matrix of an observable on all qubits, row by row.
+pub fn observable_matrix(observable: &Observable, n_qubits: usize) -> Vec<Vec<Complex64>> {
+    let mut matrix = vec![vec![Complex64::ZERO; 1 << n_qubits]; 1 << n_qubits];
+    for &(c, p) in observable.terms() {
+        (0..1usize << n_qubits).for_each(|i| matrix[i ^ p.x][i] += c * p.phase(i));
+    }
+    matrix
+}
+
+/// The product of two matrices.
+pub fn multiply(a: &[Vec<Complex64>], b: &[Vec<Complex64>]) -> Vec<Vec<Complex64>> {
+    let entry = |row: &[Complex64], j: usize| row.iter().zip(b).map(|(x, b)| x * b[j]).sum();
+    a.iter().map(|row| (0..b[0].len()).map(|j| entry(row, j)).collect()).collect()
+}
+
 /// `<state|O|state>`.
 pub fn expectation(observable: &Observable, state: &[Complex64]) -> f64 {
     let term = |&(c, p): &(f64, crate::circuit::PauliString)| {
@@ -104,6 +119,7 @@ fn check_size(given: usize) -> Result<(), Error> {
         given,
         limit: MAX_QUBITS,
         method: "dense matrices",
+        log2_bytes: 2 * given + 4,
         remedy: "use `statevector::Program`",
     }
     .into())

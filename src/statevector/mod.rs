@@ -1,9 +1,12 @@
 //! State-vector simulation of circuits and of closed-system annealing, in batches.
 //!
 //! A state is `2^n_qubits` complex amplitudes, here never stored for more than a tile of samples
-//! at a time. Everything is generic over [`Real`] (`f32`, `f64`) and runs on slices.
+//! at a time. Programs and evolutions are generic over [`Real`] (`f32`, `f64`) and run on slices;
+//! noise is in double precision.
 //!
-//! - [`Program`]: a circuit with its observables; expectations and their gradient by un-computing.
+//! - [`Program`]: a circuit with its observables; expectations and their gradient by un-computing;
+//!   probabilities, variances, and estimates from finitely many shots.
+//! - [`DensityMatrix`]: a circuit with noise, exactly; [`trajectories`]: by sampling pure states.
 //! - [`Evolution`]: the dynamics of a transverse-field annealer, with the gradient of everything.
 //! - [`dense`]: the slow oracle that everything here is compared with.
 //!
@@ -11,20 +14,27 @@
 
 mod adjoint;
 mod affine;
+pub(crate) mod amplitudes;
 mod bound;
 mod buffer;
 pub mod dense;
+mod density;
 mod evolution;
 mod expectation;
 mod kernels;
 mod layout;
+mod measurement;
 mod plan;
 mod program;
 mod real;
 mod simd;
+mod trajectories;
 mod worker;
 
 pub use adjoint::Gradient;
+pub use density::{DensityMatrix, MAX_QUBITS as MAX_DENSITY_QUBITS};
 pub use evolution::{Evolution, EvolutionGradient, EvolutionInput};
+pub use measurement::Estimate;
 pub use program::{MAX_QUBITS, Program};
 pub use real::Real;
+pub use trajectories::trajectories;

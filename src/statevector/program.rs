@@ -34,6 +34,7 @@ pub struct Program {
     /// `(coefficient, string, observable)`, the strings that are not diagonal.
     pub(super) other: Vec<(f64, PauliString, usize)>,
     pub(super) n_observables: usize,
+    pub(super) observables: Vec<Observable>,
 }
 
 /// One kernel call. Masks have one bit per qubit.
@@ -94,6 +95,7 @@ impl Program {
                 .collect(),
             other: terms().filter(|(_, p, _)| !p.is_diagonal()).collect(),
             n_observables: observables.len(),
+            observables: observables.to_vec(),
         })
     }
 
@@ -132,6 +134,7 @@ pub(super) fn check_size(n_qubits: usize) -> Result<(), Error> {
         given: n_qubits,
         limit: MAX_QUBITS,
         method: "state-vector simulation",
+        log2_bytes: n_qubits + 4,
         remedy: "each qubit doubles the memory, so use fewer",
     }
     .into())

@@ -157,6 +157,8 @@ fn bad_input_is_named() {
 
     let large = Program::new(&Circuit::new(MAX_QUBITS + 1), &[]).unwrap_err();
     assert!(large.is_size_limit(), "{large}");
+    let limits = "27 qubits exceed the limit of 26 for state-vector simulation, as they take 2 GiB";
+    assert!(large.to_string().starts_with(limits), "{large}");
     let outside = Program::new(&Circuit::new(1), &Observable::each_z(2)).unwrap_err();
     assert_eq!(outside.to_string(), "qubit 1 is out of range for 1 qubits: use 0 to 0");
 }

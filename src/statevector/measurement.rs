@@ -1,0 +1,330 @@
+//! What a device would return: probabilities, variances, samples and estimates from shots.
+
+use super::{Program, Real, amplitudes};
+use crate::circuit::{Observable, PauliString};
+use crate::error::{Error, ErrorKind};
+use crate::random::Stream;
+use num_complex::Complex64;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::f64::consts::FRAC_1_SQRT_2;
+
+/// Means of random numbers, over shots or trajectories, and their standard errors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Estimate<T> {
+    /// Unbiased estimates of the expectation values.
+    pub values: Vec<T>,
+    /// The standard error of each value, from the spread of the numbers.
+    pub standard_errors: Vec<T>,
+}
+
+impl Program {
+    /// `out[b, i] = |<i|psi_b>|^2`, shape `[batch, 2^n_qubits]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`expectation`](Self::expectation).
+    ///
+    /// ```
+    /// use burn_quantum::circuit::Circuit;
+    /// use burn_quantum::statevector::Program;
+    ///
+    /// let mut bell = Circuit::new(2);
+    /// bell.h(0).cnot(0, 1);
+    /// let p = Program::new(&bell, &[])?.probabilities::<f64>(1, &[], &[])?;
+    /// assert!((p[0b00] - 0.5).abs() < 1e-15 && (p[0b11] - 0.5).abs() < 1e-15);
+    /// # Ok::<(), burn_quantum::Error>(())
+    /// ```
+    pub fn probabilities<T: Real>(
+        &self,
+        batch: usize,
+        inputs: &[T],
+        weights: &[T],
+    ) -> Result<Vec<T>, Error> {
+        self.each_state(batch, inputs, weights, |_, state| {
+            state.iter().map(|z| T::of(z.norm_sqr())).collect::<Vec<T>>()
+        })
+        .map(|rows| rows.concat())
+    }
+
+    /// `out[b, k] = <O_k^2> - <O_k>^2 >= 0`, shape `[batch, n_observables]`.
+    ///
+    /// Computed as `|(O - <O>) psi|^2`, which neither cancels nor becomes negative. Cost
+    /// `O(2^n_qubits)` for each Pauli string and sample.
+    ///
+    /// # Errors
+    ///
+    /// As [`expectation`](Self::expectation).
+    ///
+    /// ```
+    /// use burn_quantum::circuit::{Circuit, Observable};
+    /// use burn_quantum::statevector::Program;
+    ///
+    /// let mut circuit = Circuit::new(1);
+    /// circuit.rx(0.4, 0);
+    /// let variance = Program::new(&circuit, &Observable::each_z(1))?;
+    /// let variance = variance.variance::<f64>(1, &[], &[])?[0];
+    /// assert!((variance - 0.4f64.sin().powi(2)).abs() < 1e-15);
+    /// # Ok::<(), burn_quantum::Error>(())
+    /// ```
+    pub fn variance<T: Real>(
+        &self,
+        batch: usize,
+        inputs: &[T],
+        weights: &[T],
+    ) -> Result<Vec<T>, Error> {
+        self.each_state(batch, inputs, weights, |_, state| {
+            let of = |observable| T::of(variance(observable, state));
+            self.observables.iter().map(of).collect::<Vec<T>>()
+        })
+        .map(|rows| rows.concat())
+    }
+
+    /// Basis states drawn with the probabilities of the state, `[batch, shots]`; bit `q` of a
+    /// value is the outcome of qubit `q`.
+    ///
+    /// Each sample of the batch has its own stream of random numbers: the same seed gives the same
+    /// samples on any number of threads, and those of sample `b` do not depend on the others.
+    ///
+    /// # Errors
+    ///
+    /// As [`expectation`](Self::expectation).
+    ///
+    /// ```
+    /// use burn_quantum::circuit::Circuit;
+    /// use burn_quantum::statevector::Program;
+    ///
+    /// let mut bell = Circuit::new(2);
+    /// bell.h(0).cnot(0, 1);
+    /// let samples = Program::new(&bell, &[])?.samples::<f64>(1, &[], &[], 100, 2026)?;
+    /// assert!(samples.iter().all(|&bits| bits == 0b00 || bits == 0b11));
+    /// # Ok::<(), burn_quantum::Error>(())
+    /// ```
+    pub fn samples<T: Real>(
+        &self,
+        batch: usize,
+        inputs: &[T],
+        weights: &[T],
+        shots: usize,
+        seed: u64,
+    ) -> Result<Vec<usize>, Error> {
+        self.each_state(batch, inputs, weights, |b, state| {
+            Distribution::new(state).draw(shots, &mut Stream::new(seed, b as u64))
+        })
+        .map(|rows| rows.concat())
+    }
+
+    /// How often each basis state came among the [`samples`](Self::samples), one map for each
+    /// sample of the batch.
+    ///
+    /// # Errors
+    ///
+    /// As [`expectation`](Self::expectation).
+    ///
+    /// ```
+    /// use burn_quantum::circuit::Circuit;
+    /// use burn_quantum::statevector::Program;
+    ///
+    /// let mut circuit = Circuit::new(1);
+    /// circuit.x(0);
+    /// let counts = Program::new(&circuit, &[])?.counts::<f64>(1, &[], &[], 100, 2026)?;
+    /// assert_eq!(counts[0], [(1, 100)].into());
+    /// # Ok::<(), burn_quantum::Error>(())
+    /// ```
+    pub fn counts<T: Real>(
+        &self,
+        batch: usize,
+        inputs: &[T],
+        weights: &[T],
+        shots: usize,
+        seed: u64,
+    ) -> Result<Vec<BTreeMap<usize, usize>>, Error> {
+        let samples = self.samples(batch, inputs, weights, shots, seed)?;
+        let count = |b: usize| {
+            let mut counts = BTreeMap::new();
+            for &bits in &samples[b * shots..][..shots] {
+                *counts.entry(bits).or_insert(0) += 1;
+            }
+            counts
+        };
+        Ok((0..batch).map(count).collect())
+    }
+
+    /// The number of bases in which [`estimate`](Self::estimate) measures.
+    pub fn n_measurement_bases(&self) -> usize {
+        self.groups().len()
+    }
+
+    /// Expectation values estimated from finitely many shots, `[batch, n_observables]`.
+    ///
+    /// The Pauli strings of all observables are collected, in order, into groups that commute
+    /// qubit by qubit. Each group is measured `shots` times in a basis of its own, all its strings
+    /// in the same shots, so a sample costs `shots * n_measurement_bases` runs of a device.
+    /// The estimates are unbiased. Random numbers as in [`samples`](Self::samples), a stream for
+    /// each sample and group.
+    ///
+    /// # Errors
+    ///
+    /// As [`expectation`](Self::expectation), and for fewer than 2 shots, which have no spread.
+    ///
+    /// ```
+    /// use burn_quantum::circuit::{Circuit, Observable, PauliString};
+    /// use burn_quantum::statevector::Program;
+    ///
+    /// let mut circuit = Circuit::new(1);
+    /// circuit.h(0);
+    /// let energy = Observable::new([(1.0, PauliString::x(0)), (1.0, PauliString::z(0))])?;
+    /// let estimate = Program::new(&circuit, &[energy])?;
+    /// let estimate = estimate.estimate::<f64>(1, &[], &[], 10_000, 2026)?;
+    /// assert!((estimate.values[0] - 1.0).abs() < 4.0 * estimate.standard_errors[0]);
+    /// # Ok::<(), burn_quantum::Error>(())
+    /// ```
+    pub fn estimate<T: Real>(
+        &self,
+        batch: usize,
+        inputs: &[T],
+        weights: &[T],
+        shots: usize,
+        seed: u64,
+    ) -> Result<Estimate<T>, Error> {
+        if shots < 2 {
+            let (what, value) = ("the number of shots".into(), shots as f64);
+            return Err(ErrorKind::OutOfRange { what, value, range: "2 or more" }.into());
+        }
+        let groups = self.groups();
+        let moments = self.each_state(batch, inputs, weights, |b, state| {
+            let mut total = vec![(0.0, 0.0); self.n_observables];
+            for (g, group) in groups.iter().enumerate() {
+                let stream = Stream::new(seed, (b * groups.len() + g) as u64);
+                group.measure(state, shots, stream, &mut total);
+            }
+            total
+        })?;
+        let moments = moments.concat();
+        Ok(Estimate {
+            values: moments.iter().map(|&(mean, _)| T::of(mean)).collect(),
+            standard_errors: moments.iter().map(|&(_, square)| T::of(square.sqrt())).collect(),
+        })
+    }
+
+    /// Calls `f` with each sample's index and amplitudes, in parallel.
+    fn each_state<T: Real, R: Send>(
+        &self,
+        batch: usize,
+        inputs: &[T],
+        weights: &[T],
+        f: impl Fn(usize, &[Complex64]) -> R + Sync,
+    ) -> Result<Vec<R>, Error> {
+        self.check(batch, inputs, weights)?;
+        let width = self.n_inputs;
+        let wide = |z: num_complex::Complex<T>| Complex64::new(z.re.as_f64(), z.im.as_f64());
+        let one = |b: usize| {
+            let state = self.state(&inputs[b * width..][..width], weights)?;
+            Ok(f(b, &state.into_iter().map(wide).collect::<Vec<_>>()))
+        };
+        (0..batch).into_par_iter().map(one).collect()
+    }
+
+    /// Puts each string into the first group whose basis it shares. The identity shares any.
+    fn groups(&self) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::new();
+        for (k, observable) in self.observables.iter().enumerate() {
+            for &(c, p) in observable.terms() {
+                let fits = |group: &&mut Group| group.basis.commutes_qubit_wise_with(p);
+                match groups.iter_mut().find(fits) {
+                    Some(group) => group.add(c, p, k),
+                    None => groups.push(Group { basis: p, terms: vec![(c, p.x | p.z, k)] }),
+                }
+            }
+        }
+        groups
+    }
+}
+
+/// Strings that one basis measures.
+struct Group {
+    /// The Pauli matrix in whose eigenbasis each qubit is measured.
+    basis: PauliString,
+    /// `(coefficient, qubits, observable)`.
+    terms: Vec<(f64, usize, usize)>,
+}
+
+impl Group {
+    fn add(&mut self, c: f64, p: PauliString, observable: usize) {
+        self.basis = PauliString { x: self.basis.x | p.x, z: self.basis.z | p.z };
+        self.terms.push((c, p.x | p.z, observable));
+    }
+
+    /// Adds the mean over shots, and the square of its standard error, to each observable.
+    fn measure(
+        &self,
+        state: &[Complex64],
+        shots: usize,
+        mut stream: Stream,
+        total: &mut [(f64, f64)],
+    ) {
+        let outcomes = Distribution::new(&self.rotated(state)).draw(shots, &mut stream);
+        let parity = |bits: usize| if bits.count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
+        let mut observables: Vec<usize> = self.terms.iter().map(|&(_, _, k)| k).collect();
+        observables.dedup();
+        for k in observables {
+            let terms = self.terms.iter().filter(|term| term.2 == k);
+            let value = |&bits: &usize| terms.clone().map(|(c, m, _)| c * parity(bits & m)).sum();
+            let values: Vec<f64> = outcomes.iter().map(value).collect();
+            let (mean, square) = mean_and_square_error(&values);
+            total[k] = (total[k].0 + mean, total[k].1 + square);
+        }
+    }
+
+    /// The state with each measured axis turned onto Z.
+    fn rotated(&self, state: &[Complex64]) -> Vec<Complex64> {
+        let (r, i) = (Complex64::from(FRAC_1_SQRT_2), Complex64::I * FRAC_1_SQRT_2);
+        let mut state = state.to_vec();
+        for q in (0..self.basis.n_qubits()).filter(|q| self.basis.x >> q & 1 == 1) {
+            let is_y = self.basis.z >> q & 1 == 1;
+            let onto_z = if is_y { [r, -i, r, i] } else { [r, r, r, -r] };
+            amplitudes::apply(&mut state, &onto_z, &[q], 0);
+        }
+        state
+    }
+}
+
+/// The mean, and the square of its standard error, of at least two values.
+pub(super) fn mean_and_square_error(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let spread: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
+    (mean, spread / (n - 1.0) / n)
+}
+
+fn variance(observable: &Observable, state: &[Complex64]) -> f64 {
+    let observed = amplitudes::observe(observable, state);
+    let norm = amplitudes::inner(state, state).re; // 1 up to rounding, which single precision feels
+    let mean = amplitudes::inner(state, &observed).re / norm;
+    let rest = observed.iter().zip(state).map(|(o, z)| (o - mean * z).norm_sqr());
+    rest.sum::<f64>() / norm
+}
+
+/// The probabilities of a state, added up.
+struct Distribution(Vec<f64>);
+
+impl Distribution {
+    fn new(state: &[Complex64]) -> Self {
+        let mut sum = 0.0;
+        let add = |z: &Complex64| {
+            sum += z.norm_sqr();
+            sum
+        };
+        Self(state.iter().map(add).collect())
+    }
+
+    /// By inversion: the first index whose sum exceeds a uniform number, so none of probability 0.
+    fn draw(&self, shots: usize, stream: &mut Stream) -> Vec<usize> {
+        let total = self.0[self.0.len() - 1];
+        let one = |_| {
+            let u = total * stream.uniform();
+            self.0.partition_point(|&sum| sum <= u)
+        };
+        (0..shots).map(one).collect()
+    }
+}
