@@ -31,6 +31,8 @@ pub struct Bound<'a, T> {
     pub passes: Vec<BoundPass<'a, T>>,
     /// Of the observables.
     pub masks: Masks,
+    /// Of the identity.
+    pub norm: Masks,
 }
 
 pub enum BoundPass<'a, T> {
@@ -91,6 +93,7 @@ impl<'a, T: Real> Bound<'a, T> {
             cut: Cut::new(program.n_qubits, share.samples.len()),
             passes: Vec::with_capacity(program.plan.len()),
             masks: Masks::new(program.diagonal.iter().map(|&(_, mask, _)| mask).collect()),
+            norm: Masks::new(vec![0]),
         };
         for pass in &program.plan {
             let pass = match pass {

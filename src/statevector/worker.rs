@@ -7,6 +7,7 @@ use super::kernels::bind::{Angles, EmitRuns, Sums};
 use super::kernels::gate::{AddString, Apply, Overlap, Rule};
 use super::kernels::polynomial::{BLOCK, Contract, Expand, Expansion};
 use super::kernels::remap::{Gather, Remap};
+use super::kernels::scale::Scale;
 use super::kernels::start::Start;
 use super::kernels::turn::Turn;
 use super::kernels::undo::Undo;
@@ -14,6 +15,10 @@ use super::kernels::{sign, total};
 use super::plan::is_free;
 use super::program::Kernel;
 use crate::circuit::PauliString;
+
+/// Single precision lets the norm drift, by the same amount at each use of an angle: it is corrected
+/// after so many passes, on the way back too.
+const NORMALISE: usize = 16;
 
 /// The memory of one run: two states, one to move to, and what its samples do not share.
 pub struct Worker<'a, T> {
@@ -72,8 +77,29 @@ impl<'a, T: Real> Worker<'a, T> {
                     bound.machine.launch(Apply { state: self.ket.view(), rule: gate.rule, turn });
                 }
             }
+            if drifts::<T>(k + 1) {
+                self.normalise();
+            }
+        }
+        if bound.passes.len() > NORMALISE && drifts::<T>(NORMALISE) {
+            self.normalise();
         }
         self.own = own;
+    }
+
+    /// Scales `ket` to norm 1, and `bra`, which drifts alike, by the same factor.
+    fn normalise(&mut self) {
+        let bound = self.bound;
+        let mut factors = vec![T::zero(); bound.lanes];
+        contract(bound, &bound.norm, &self.ket, None, &mut factors);
+        factors.iter_mut().for_each(|norm| *norm = norm.sqrt().recip());
+        let factors = &factors;
+        for state in [&mut self.ket, &mut self.bra].into_iter().filter(|s| !s.is_empty()) {
+            let state = state.view();
+            bound.cut.each(bound.registers, |registers| {
+                bound.machine.launch(Scale { state, factors, registers });
+            });
+        }
     }
 
     fn turn(&mut self, runs: &BoundRuns<T>, matrices: &[T]) {
@@ -162,6 +188,9 @@ impl<'a, T: Real> Worker<'a, T> {
                 BoundPass::Diagonal(diagonal) => self.undo_diagonal(diagonal, own, gradient),
                 BoundPass::Gate(gate) => self.undo_gate(gate, own_turn(gate, own), gradient),
             }
+            if drifts::<T>(k) {
+                self.normalise();
+            }
         }
         self.own = own;
     }
@@ -231,6 +260,11 @@ impl<'a, T: Real> Worker<'a, T> {
             bound.machine.launch(Apply { state: state.view(), rule, turn });
         }
     }
+}
+
+/// Whether to correct the norm after `k` passes.
+fn drifts<T>(k: usize) -> bool {
+    size_of::<T>() < size_of::<f64>() && k > 0 && k.is_multiple_of(NORMALISE)
 }
 
 /// Rows of samples to a register for each column: a sample to a lane, or one sample in all lanes.

@@ -47,8 +47,11 @@ impl<T: Real> Sweep for Bind<'_, T> {
                 continue;
             }
             let mut m = gate_matrix(s, &run.gates[0], self.angles);
-            for gate in &run.gates[1..] {
+            for (k, gate) in run.gates.iter().enumerate().skip(1) {
                 m = times(&gate_matrix(s, gate, self.angles), &m);
+                if k % NORMALISE == 0 {
+                    m = normalised(s, m);
+                }
             }
             for ((re, im), out) in m.into_iter().zip(out.chunks_exact_mut(2 * n)) {
                 re.store(out);
@@ -56,6 +59,24 @@ impl<T: Real> Sweep for Bind<'_, T> {
             }
         }
     }
+}
+
+/// The product of a long run is brought back to norm 1 after so many gates.
+const NORMALISE: usize = 8;
+
+/// A matrix that is nearly unitary, scaled to be so but for rounding: one step of Newton's method
+/// for the inverse square root of the norm of its first column.
+#[inline(always)]
+fn normalised<T: Real, S: Isa>(s: S, m: Matrix<T, S>) -> Matrix<T, S> {
+    let [a, _, c, _] = m;
+    let norm = c.1.mul_add(c.1, c.0.mul_add(c.0, a.1.mul_add(a.1, a.0 * a.0)));
+    let (half, three_halves) = (Lanes::splat(s, T::of(0.5)), Lanes::splat(s, T::of(1.5)));
+    let f = half.neg_mul_add(norm, three_halves);
+    array(
+        (f, f),
+        #[inline(always)]
+        |k| (m[k].0 * f, m[k].1 * f),
+    )
 }
 
 #[inline(always)]

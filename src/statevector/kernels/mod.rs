@@ -10,6 +10,7 @@ pub(super) mod bind;
 pub(super) mod gate;
 pub(super) mod polynomial;
 pub(super) mod remap;
+pub(super) mod scale;
 pub(super) mod start;
 pub(super) mod turn;
 pub(super) mod undo;
