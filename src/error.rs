@@ -21,7 +21,7 @@ impl Error {
 
     /// Whether a text could not be parsed.
     pub fn is_syntax(&self) -> bool {
-        matches!(*self.0, ErrorKind::PauliSyntax { .. })
+        matches!(*self.0, ErrorKind::PauliSyntax { .. } | ErrorKind::Qasm { .. })
     }
 }
 
@@ -47,6 +47,10 @@ pub(crate) enum ErrorKind {
     TooManyQubits { given: usize, limit: usize, method: &'static str, remedy: &'static str },
     #[error("`{given}` is not a Pauli string: write factors such as `Z0 X3`, or `I`")]
     PauliSyntax { given: String },
+    #[error("line {line}, column {column}: {message}")]
+    Qasm { line: usize, column: usize, message: String },
+    #[error("OpenQASM 2 cannot express {what}: {remedy}")]
+    NotInQasm2 { what: String, remedy: &'static str },
     #[error("{what} has {actual} values, expected {expected}")]
     WrongLength { what: &'static str, expected: usize, actual: usize },
 }

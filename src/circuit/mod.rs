@@ -12,6 +12,7 @@ pub mod ansatz;
 mod gate;
 mod operation;
 mod pauli;
+mod qasm;
 
 pub use angle::Angle;
 pub(crate) use gate::Action;

@@ -8,5 +8,6 @@ mod evolution;
 mod gates;
 mod layers;
 mod ops;
+mod qasm;
 mod reference;
 mod reference_file;
