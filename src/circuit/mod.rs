@@ -9,12 +9,14 @@
 
 mod angle;
 pub mod ansatz;
+mod draw;
 mod gate;
 mod operation;
 mod pauli;
 mod qasm;
 
 pub use angle::Angle;
+pub use draw::Drawing;
 pub(crate) use gate::Action;
 pub use gate::{Gate, GateInfo};
 pub use operation::Operation;
