@@ -9,5 +9,6 @@ mod gates;
 mod layers;
 mod ops;
 mod qasm;
+mod qasm_peer;
 mod reference;
 mod reference_file;

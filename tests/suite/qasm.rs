@@ -91,6 +91,25 @@ fn random_circuits_round_trip_with_their_parameters() {
     }
 }
 
+/// The definitions that we write and recognise, under other names, which we do not.
+#[test]
+fn exported_definitions_are_the_gates_that_they_name() {
+    for operation in table() {
+        let circuit = single(operation.clone());
+        let name = operation.gate().info().qasm;
+        let renamed = |program: String| {
+            program
+                .replace(&format!("{name}("), &format!("other("))
+                .replace(&format!("{name} "), "other ")
+        };
+        for program in [circuit.to_qasm2().unwrap(), circuit.to_qasm3()] {
+            if program.contains(&format!("gate {name}")) {
+                same(&renamed(program), &circuit);
+            }
+        }
+    }
+}
+
 #[test]
 fn exported_text_is_literal() {
     let mut circuit = Circuit::new(3);
@@ -127,6 +146,14 @@ ctrl @ cu(1.0, w_0, -2.5, 0) q[1], q[2], q[0];
         message(&single(rxx.with_controls(&[2]).unwrap())),
         "OpenQASM 2 cannot express RXX with 1 controls in all: use `to_qasm3`"
     );
+    let swap = Operation::new(Gate::SWAP, &[0, 1], &[]).unwrap();
+    let program = "OPENQASM 2.0;
+include \"qelib1.inc\";
+gate cswap a, b, c { cx c, b; ccx a, b, c; cx c, b; }
+qreg q[5];
+cswap q[4], q[0], q[1];
+";
+    assert_eq!(single(swap.with_controls(&[4]).unwrap()).to_qasm2().unwrap(), program);
     let empty = Circuit::new(0);
     assert_eq!(read(&empty.to_qasm3()), empty);
     assert_eq!(read(&empty.to_qasm2().unwrap()), empty);

@@ -1,18 +1,37 @@
 //! Circuits to OpenQASM.
 
+use super::Version;
 use crate::circuit::{Angle, Circuit, Gate, Operation};
 use crate::error::{Error, ErrorKind};
+use std::collections::HashSet;
 use std::fmt::Write;
 
-/// Definitions of the gates that the included file lacks. The importer knows these texts.
-pub(super) fn definition(gate: Gate) -> Option<&'static str> {
-    Some(match gate {
+/// Definitions of the gates that the included file lacks: `stdgates.inc`, or `qelib1.inc` as first
+/// published, which is all that some readers know. The importer knows these texts, too.
+///
+/// Those of version 3 are exact; those of version 2 leave the global phase open.
+pub(super) fn definition(gate: Gate, version: Version) -> Option<&'static str> {
+    let both = match gate {
         Gate::RXX => "gate rxx(theta) a, b { h a; h b; cx a, b; rz(theta) b; cx a, b; h a; h b; }",
         Gate::RYY => {
             "gate ryy(theta) a, b { rx(pi/2) a; rx(pi/2) b; cx a, b; rz(theta) b; cx a, b; \
              rx(-pi/2) a; rx(-pi/2) b; }"
         }
         Gate::RZZ => "gate rzz(theta) a, b { cx a, b; rz(theta) b; cx a, b; }",
+        _ if version == Version::V2 => return definition2(gate),
+        _ => return None,
+    };
+    Some(both)
+}
+
+fn definition2(gate: Gate) -> Option<&'static str> {
+    Some(match gate {
+        Gate::SX => "gate sx a { sdg a; h a; sdg a; }",
+        Gate::SXdg => "gate sxdg a { s a; h a; s a; }",
+        Gate::CRX => "gate crx(theta) a, b { h b; crz(theta) a, b; h b; }",
+        Gate::CRY => "gate cry(theta) a, b { ry(theta/2) b; cx a, b; ry(-theta/2) b; cx a, b; }",
+        Gate::SWAP => "gate swap a, b { cx a, b; cx b, a; cx a, b; }",
+        Gate::CSWAP => "gate cswap a, b, c { cx c, b; ccx a, b, c; cx c, b; }",
         _ => return None,
     })
 }
@@ -37,8 +56,7 @@ impl Circuit {
     /// ```
     pub fn to_qasm3(&self) -> String {
         let mut text = "OPENQASM 3.0;\ninclude \"stdgates.inc\";\n".to_owned();
-        let used = |gate: &Gate| self.operations.iter().any(|op| op.gate() == *gate);
-        text.extend(lines(Gate::all().filter(used).filter_map(definition)));
+        text.extend(definitions(self.operations.iter().map(Operation::gate), Version::V3));
         let angles = self.operations.iter().flat_map(Operation::angles);
         let mut free: Vec<String> = angles.filter(|a| is_free(a)).map(angle).collect();
         free.sort_by_key(|name| (name.as_bytes()[0], name.len(), name.clone()));
@@ -58,8 +76,8 @@ impl Circuit {
     ///
     /// # Errors
     ///
-    /// When an angle is an input or a weight, because version 2 has no parameters, or when
-    /// `qelib1.inc` has no name for a gate with that many controls.
+    /// When an angle is an input or a weight, because version 2 has no parameters, or when no gate
+    /// of version 2 has that many controls.
     ///
     /// ```
     /// use burn_quantum::circuit::{Angle, Circuit};
@@ -72,17 +90,22 @@ impl Circuit {
     /// ```
     pub fn to_qasm2(&self) -> Result<String, Error> {
         let mut text = "OPENQASM 2.0;\ninclude \"qelib1.inc\";\n".to_owned();
-        if self.operations.iter().any(|op| op.gate() == Gate::RYY) {
-            text.extend(lines(definition(Gate::RYY).into_iter()));
-        }
+        let named = self.operations.iter().map(named2).collect::<Result<Vec<_>, _>>()?;
+        text.extend(definitions(named.iter().copied(), Version::V2));
         if self.n_qubits > 0 {
             writeln!(text, "qreg q[{}];", self.n_qubits).expect("strings take any text");
         }
-        for operation in &self.operations {
-            text.extend(lines([statement2(operation)?].into_iter()));
-        }
+        let pairs = named.iter().zip(&self.operations);
+        text.extend(lines(pairs.map(|(gate, operation)| statement2(*gate, operation))));
         Ok(text)
     }
+}
+
+/// Of the gates used, each once, in the order of the table.
+fn definitions(used: impl Iterator<Item = Gate>, version: Version) -> impl Iterator<Item = String> {
+    let used: HashSet<Gate> = used.collect();
+    let gates = Gate::all().filter(move |gate| used.contains(gate));
+    lines(gates.filter_map(move |gate| definition(gate, version)))
 }
 
 fn lines(lines: impl Iterator<Item = impl AsRef<str>>) -> impl Iterator<Item = String> {
@@ -140,16 +163,20 @@ fn statement(operation: &Operation) -> String {
     control + &call(name, &angles, &[added, own, operation.targets()].concat())
 }
 
-fn statement2(operation: &Operation) -> Result<String, Error> {
-    let refused = |what| Err(ErrorKind::NotInQasm2 { what, remedy: "use `to_qasm3`" }.into());
+/// The gate that has all controls of the operation as its own, which is how version 2 names it.
+fn named2(operation: &Operation) -> Result<Gate, Error> {
     let (name, n_controls) = (operation.gate().info().name, operation.controls().len());
     if let Some(free) = operation.angles().iter().find(|a| is_free(a)) {
         let (what, remedy) = (format!("the free angle {free:?}"), "`bind` the circuit first");
         return Err(ErrorKind::NotInQasm2 { what, remedy }.into());
     }
-    let Some(gate) = operation.gate().with_n_controls(n_controls) else {
-        return refused(format!("{name} with {n_controls} controls in all"));
-    };
+    operation.gate().with_n_controls(n_controls).ok_or_else(|| {
+        let what = format!("{name} with {n_controls} controls in all");
+        ErrorKind::NotInQasm2 { what, remedy: "use `to_qasm3`" }.into()
+    })
+}
+
+fn statement2(gate: Gate, operation: &Operation) -> String {
     let name = match gate {
         Gate::P => "u1",
         Gate::U => "u3",
@@ -158,5 +185,5 @@ fn statement2(operation: &Operation) -> Result<String, Error> {
     };
     let angles: Vec<String> = operation.angles().iter().map(angle).collect();
     let qubits: Vec<usize> = operation.qubits().collect();
-    Ok(call(name, &angles, &qubits))
+    call(name, &angles, &qubits)
 }

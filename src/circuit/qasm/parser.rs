@@ -277,7 +277,7 @@ impl<'a> Parser<'a> {
         while self.cursor.take("}").is_none() {
             body.extend(self.inner_call(name, &parameters, &qubits)?);
         }
-        let callee = match own_definition(self.cursor.since(start), name) {
+        let callee = match own_definition(self.cursor.since(start), name, self.cursor.version) {
             Some(gate) => Callee::Standard(Standard::plain(gate)),
             None => {
                 let definition = Definition::new(name, parameters.len(), qubits.len(), body)?;
@@ -602,9 +602,9 @@ fn free_angle(name: &str) -> Option<Angle> {
 }
 
 /// The gate that the exporter defines by exactly these tokens.
-fn own_definition(written: &[Token], name: Token) -> Option<Gate> {
+fn own_definition(written: &[Token], name: Token, version: Version) -> Option<Gate> {
     let gate = Gate::all().find(|g| g.info().qasm == name.text)?;
-    let own = tokens(definition(gate)?).ok()?;
+    let own = tokens(definition(gate, version)?).ok()?;
     let same = own.iter().map(|t| t.text).take(written.len()).eq(written.iter().map(|t| t.text));
     (same && own.len() == written.len() + 1).then_some(gate)
 }
