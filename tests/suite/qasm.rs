@@ -288,6 +288,19 @@ fn definitions_take_parameters_and_older_headers_may_be_completed() {
     same(&program, &circuit);
 }
 
+/// Our definition of a gate is that gate only where the gates in it are the standard ones.
+#[test]
+fn a_definition_of_ours_over_other_gates_is_expanded() {
+    let rzz = "gate rzz(theta) a, b { cx a, b; rz(theta) b; cx a, b; }";
+    let rest = format!("{rzz} qreg bit[2]; rzz(0.5) bit[0], bit[1];");
+    let mut circuit = Circuit::new(2);
+    circuit.gate(Gate::RZZ, &[0, 1], &[0.5.into()]);
+    assert_eq!(read(&format!("{V2} {rest}")), circuit);
+    let mut circuit = Circuit::new(2);
+    circuit.cz(0, 1).rz(0.5, 1).cz(0, 1);
+    assert_eq!(read(&format!("{V2} gate cx a, b {{ cz a, b; }} {rest}")), circuit);
+}
+
 #[test]
 fn inputs_are_angles() {
     let program = format!(

@@ -7,8 +7,10 @@ mod cursor;
 mod expand;
 mod export;
 mod expression;
+mod gates;
 mod lexer;
 mod parser;
+mod registers;
 mod standard;
 
 use super::Circuit;
