@@ -374,7 +374,7 @@ fn what_is_not_a_circuit_is_refused_where_it_stands() {
         ("qubit q", "line 1, column 8: the end of the program stands where `;` is expected"),
         (
             "qubit q;\npow(0.5) @ U(0, 0, 0) q;",
-            "line 2, column 4: `(` needs an integer from -1048576 to 1048576",
+            "line 2, column 5: `0.5` needs an integer from -1048576 to 1048576",
         ),
         (
             "input float theta;",
@@ -395,7 +395,7 @@ fn what_is_not_a_circuit_is_refused_where_it_stands() {
             "const angle a = 1;",
             "line 1, column 7: `angle` cannot be the type of a constant: use float or int",
         ),
-        ("qubit[9999] q;", "line 1, column 6: `[` needs an integer from 1 to 4096"),
+        ("qubit[9999] q;", "line 1, column 7: `9999` needs an integer from 1 to 4096"),
         ("qubit q; $0;", "line 1, column 10: `$` stands where a statement is expected"),
         (
             "gate measure q { }",

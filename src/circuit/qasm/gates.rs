@@ -148,8 +148,8 @@ impl<'a> Parser<'a> {
 
     /// The integer in brackets after a modifier.
     fn count(&mut self, range: RangeInclusive<i64>) -> Result<i64, Error> {
-        let bracket = self.cursor.expect("(")?;
-        let count = self.number()?.integer(bracket, range)?;
+        self.cursor.expect("(")?;
+        let count = self.integer(range)?;
         self.cursor.expect(")")?;
         Ok(count)
     }

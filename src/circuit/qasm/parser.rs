@@ -9,6 +9,7 @@ use super::{Circuit, Version};
 use crate::circuit::{Angle, Operation};
 use crate::error::Error;
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 /// Enough for every simulator, and small enough that no program fills the memory.
 pub(super) const MAX_QUBITS: usize = 4096;
@@ -169,8 +170,13 @@ impl<'a> Parser<'a> {
     }
 
     /// An expression without parameters.
-    pub fn number(&mut self) -> Result<Value<'a>, Error> {
+    fn number(&mut self) -> Result<Value<'a>, Error> {
         self.expression(&[])?.value(&[])
+    }
+
+    pub fn integer(&mut self, range: RangeInclusive<i64>) -> Result<i64, Error> {
+        let at = self.cursor.peek();
+        self.number()?.integer(at, range)
     }
 
     pub fn expression(&mut self, parameters: &[Token<'a>]) -> Result<Expression<'a>, Error> {

@@ -49,8 +49,10 @@ impl<'a> Parser<'a> {
     }
 
     pub fn size(&mut self) -> Result<Option<usize>, Error> {
-        let Some(bracket) = self.cursor.take("[") else { return Ok(None) };
-        let size = self.number()?.integer(bracket, 1..=MAX_QUBITS as i64)?;
+        if self.cursor.take("[").is_none() {
+            return Ok(None);
+        }
+        let size = self.integer(1..=MAX_QUBITS as i64)?;
         self.cursor.expect("]")?;
         Ok(Some(size as usize))
     }
@@ -99,8 +101,7 @@ impl<'a> Parser<'a> {
             return Ok(None);
         }
         let Some(size) = size else { return Err(name.refuse("is not a register: drop the index")) };
-        let at = self.cursor.peek();
-        let index = self.number()?.integer(at, 0..=size as i64 - 1)?;
+        let index = self.integer(0..=size as i64 - 1)?;
         self.cursor.expect("]")?;
         Ok(Some(index as usize))
     }
