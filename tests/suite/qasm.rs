@@ -98,9 +98,7 @@ fn exported_definitions_are_the_gates_that_they_name() {
         let circuit = single(operation.clone());
         let name = operation.gate().info().qasm;
         let renamed = |program: String| {
-            program
-                .replace(&format!("{name}("), &format!("other("))
-                .replace(&format!("{name} "), "other ")
+            program.replace(&format!("{name}("), "other(").replace(&format!("{name} "), "other ")
         };
         for program in [circuit.to_qasm2().unwrap(), circuit.to_qasm3()] {
             if program.contains(&format!("gate {name}")) {
