@@ -261,6 +261,11 @@ fn modifiers_are_what_they_say() {
         ctrl(1) @ g(0.4) q[2], q[0], q[1]; inv @ ctrl @ g(0.4) q[2], q[0], q[1];"
     );
     same(&defined, &Circuit::new(3));
+    for gate in ["U(0.7, -1.3, 2.1)", "ctrl @ U(0.7, -1.3, 2.1)", "u2(0.7, 0.2)", "sx", "s", "t"] {
+        let qubits = if gate.contains("ctrl") { "q[0], q[1]" } else { "q[1]" };
+        let undone = format!("{V3} qubit[2] q; {gate} {qubits}; inv @ {gate} {qubits};");
+        same(&undone, &Circuit::new(2));
+    }
 }
 
 #[test]
