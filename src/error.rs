@@ -28,7 +28,7 @@ impl Error {
 
     /// Whether a text could not be parsed.
     pub fn is_syntax(&self) -> bool {
-        matches!(*self.0, ErrorKind::PauliSyntax { .. })
+        matches!(*self.0, ErrorKind::PauliSyntax { .. } | ErrorKind::Qasm { .. })
     }
 }
 
@@ -76,6 +76,10 @@ pub(crate) enum ErrorKind {
          so raise the damping"
     )]
     Singular { index: usize, pivot: f64 },
+    #[error("line {line}, column {column}: {message}")]
+    Qasm { line: usize, column: usize, message: String },
+    #[error("OpenQASM 2 cannot express {what}: {remedy}")]
+    NotInQasm2 { what: String, remedy: &'static str },
     #[error("{what} has {actual} values, expected {expected}")]
     WrongLength { what: &'static str, expected: usize, actual: usize },
 }

@@ -86,7 +86,7 @@ pub struct GateInfo {
     pub gate: Gate,
     /// Its name in drawings and messages.
     pub name: &'static str,
-    /// Its name in OpenQASM's `stdgates.inc` (or `qelib1.inc`, for the Ising rotations).
+    /// Its name in OpenQASM's `qelib1.inc`, most of which are those of `stdgates.inc`.
     pub qasm: &'static str,
     /// Number of control qubits, which come first in the list of qubits.
     pub n_controls: usize,
@@ -143,6 +143,17 @@ impl Gate {
     /// ```
     pub fn info(self) -> &'static GateInfo {
         &TABLE[self as usize]
+    }
+
+    /// The gate that does the same to its targets and has this many controls, if the table has
+    /// one: `X`, `CNOT` and `CCX` are each other's.
+    pub(crate) fn with_n_controls(self, n_controls: usize) -> Option<Gate> {
+        let own = self.info();
+        let same = |row: &&GateInfo| {
+            (row.n_controls, row.n_targets) == (n_controls, own.n_targets)
+                && row.action == own.action
+        };
+        TABLE.iter().find(same).map(|row| row.gate)
     }
 }
 

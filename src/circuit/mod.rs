@@ -11,14 +11,17 @@ mod algebra;
 mod angle;
 pub mod ansatz;
 mod channel;
+mod draw;
 mod gate;
 mod noisy;
 mod operation;
 mod pauli;
+mod qasm;
 
 pub use algebra::MAX_HERMITIAN_QUBITS;
 pub use angle::Angle;
 pub use channel::Channel;
+pub use draw::Drawing;
 pub(crate) use gate::Action;
 pub use gate::{Gate, GateInfo};
 pub(crate) use noisy::Step;

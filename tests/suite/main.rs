@@ -14,5 +14,7 @@ mod noise;
 mod observables;
 mod ops;
 mod properties;
+mod qasm;
+mod qasm_peer;
 mod reference;
 mod reference_file;
