@@ -1,7 +1,7 @@
 //! The gradients, once for all backends.
 
-use super::QuantumOps;
-use crate::statevector::{Evolution, Program};
+use super::{CircuitRun, QuantumOps};
+use crate::statevector::Evolution;
 use burn::backend::autodiff::{
     Autodiff, NodeId,
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
@@ -15,7 +15,7 @@ use std::sync::Arc;
 struct CircuitBackward;
 
 impl<B: QuantumOps> Backward<B, 2> for CircuitBackward {
-    type State = ([NodeId; 2], Arc<Program>);
+    type State = ([NodeId; 2], CircuitRun);
 
     fn backward(
         self,
@@ -23,12 +23,11 @@ impl<B: QuantumOps> Backward<B, 2> for CircuitBackward {
         grads: &mut Gradients,
         checkpointer: &mut Checkpointer,
     ) {
-        let (parents, program) = ops.state;
+        let (parents, run) = ops.state;
         let cotangent = grads.consume::<B>(&ops.node);
         let [inputs, weights] =
             parents.map(|id| checkpointer.retrieve_node_output::<FloatTensor<B>>(id));
-        let (inputs, weights) =
-            B::circuit_expectation_backward(inputs, weights, cotangent, program);
+        let (inputs, weights) = B::circuit_expectation_backward(inputs, weights, cotangent, run);
         for (parent, gradient) in ops.parents.into_iter().zip([inputs, weights]) {
             if let Some(node) = parent {
                 grads.register::<B>(node.id, gradient);
@@ -69,19 +68,20 @@ impl<B: QuantumOps, C: CheckpointStrategy> QuantumOps for Autodiff<B, C> {
     fn circuit_expectation(
         inputs: FloatTensor<Self>,
         weights: FloatTensor<Self>,
-        program: Arc<Program>,
+        run: CircuitRun,
     ) -> FloatTensor<Self> {
         let nodes = [inputs.node(), weights.node()];
         match CircuitBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
                 let parents = [&inputs, &weights].map(|tensor| prep.checkpoint(tensor));
                 let (inputs, weights) = (inputs.into_primitive(), weights.into_primitive());
-                let out = B::circuit_expectation(inputs, weights, program.clone());
-                prep.finish((parents, program), out)
+                let run = run.keep();
+                let out = B::circuit_expectation(inputs, weights, run.clone());
+                prep.finish((parents, run), out)
             }
             OpsKind::UnTracked(prep) => {
                 let (inputs, weights) = (inputs.into_primitive(), weights.into_primitive());
-                prep.finish(B::circuit_expectation(inputs, weights, program))
+                prep.finish(B::circuit_expectation(inputs, weights, run))
             }
         }
     }
@@ -90,7 +90,7 @@ impl<B: QuantumOps, C: CheckpointStrategy> QuantumOps for Autodiff<B, C> {
         _inputs: FloatTensor<Self>,
         _weights: FloatTensor<Self>,
         _cotangent: FloatTensor<Self>,
-        _program: Arc<Program>,
+        _run: CircuitRun,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         unreachable!("Burn differentiates once: backward runs on the inner backend")
     }

@@ -1,8 +1,8 @@
 //! The host implementation: tensors to slices, kernels, slices to tensors.
 
-use super::{QuantumOps, jobs};
+use super::{CircuitRun, QuantumOps, jobs};
 use crate::error::Error;
-use crate::statevector::{Evolution, Program, Real};
+use crate::statevector::{Evolution, Real};
 use burn::backend::{
     Backend, DType, Element, FloatDType, TensorData, TensorMetadata, tensor::FloatTensor,
 };
@@ -157,9 +157,9 @@ macro_rules! impl_host_ops {
             fn circuit_expectation(
                 inputs: FloatTensor<Self>,
                 weights: FloatTensor<Self>,
-                program: Arc<Program>,
+                circuit: CircuitRun,
             ) -> FloatTensor<Self> {
-                let [out] = run::<Self, _, 2, 1>(jobs::Circuit(&program), [inputs, weights]);
+                let [out] = run::<Self, _, 2, 1>(jobs::Circuit(&circuit), [inputs, weights]);
                 out
             }
 
@@ -167,10 +167,10 @@ macro_rules! impl_host_ops {
                 inputs: FloatTensor<Self>,
                 weights: FloatTensor<Self>,
                 cotangent: FloatTensor<Self>,
-                program: Arc<Program>,
+                circuit: CircuitRun,
             ) -> (FloatTensor<Self>, FloatTensor<Self>) {
                 let tensors = [inputs, weights, cotangent];
-                run::<Self, _, 3, 2>(jobs::CircuitGradient(&program), tensors).into()
+                run::<Self, _, 3, 2>(jobs::CircuitGradient(&circuit), tensors).into()
             }
 
             fn anneal_expectation(

@@ -1,33 +1,43 @@
 //! What each operation computes, on slices.
 
+use super::CircuitRun;
 use super::host::{HostJob, HostSlice};
 use crate::error::Error;
-use crate::statevector::{Evolution, EvolutionInput, Program, Real};
+use crate::statevector::{Evolution, EvolutionInput, Real};
 
 /// `circuit_expectation(inputs, weights)`.
-pub(super) struct Circuit<'a>(pub &'a Program);
+pub(super) struct Circuit<'a>(pub &'a CircuitRun);
 
 impl HostJob<2, 1> for Circuit<'_> {
     const NAME: &'static str = "circuit_expectation";
 
     fn run<T: Real>(&self, [inputs, weights]: [HostSlice<T>; 2]) -> Result<[Vec<T>; 1], Error> {
-        Ok([self.0.expectation(inputs.rows(), &inputs.values, &weights.values)?])
+        let (batch, x, w) = (inputs.rows(), &inputs.values, &weights.values);
+        if !self.0.keeps() {
+            return Ok([self.0.program.expectation(batch, x, w)?]);
+        }
+        let (values, states) = self.0.program.forward(batch, x, w)?;
+        self.0.put(states);
+        Ok([values])
     }
 
     fn shapes(&self, [inputs, _]: [&[usize]; 2]) -> [Vec<usize>; 1] {
-        [vec![inputs[0], self.0.n_observables()]]
+        [vec![inputs[0], self.0.program.n_observables()]]
     }
 }
 
 /// The gradient of [`Circuit`] by `(inputs, weights)`, given `(inputs, weights, cotangent)`.
-pub(super) struct CircuitGradient<'a>(pub &'a Program);
+pub(super) struct CircuitGradient<'a>(pub &'a CircuitRun);
 
 impl HostJob<3, 2> for CircuitGradient<'_> {
     const NAME: &'static str = "the gradient of circuit_expectation";
 
     fn run<T: Real>(&self, [inputs, weights, c]: [HostSlice<T>; 3]) -> Result<[Vec<T>; 2], Error> {
-        let (batch, inputs) = (inputs.rows(), &inputs.values);
-        let g = self.0.gradient(batch, inputs, &weights.values, &c.values)?;
+        let (batch, x, w) = (inputs.rows(), &inputs.values, &weights.values);
+        let g = match self.0.take() {
+            Some(states) => self.0.program.gradient_from(states, x, w, &c.values)?,
+            None => self.0.program.gradient(batch, x, w, &c.values)?,
+        };
         Ok([g.inputs, g.weights])
     }
 

@@ -10,6 +10,9 @@
 mod autodiff;
 mod host;
 mod jobs;
+mod run;
+
+pub use run::CircuitRun;
 
 use crate::statevector::{Evolution, Program};
 use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
@@ -32,7 +35,7 @@ pub trait QuantumOps: Backend {
     fn circuit_expectation(
         inputs: FloatTensor<Self>,
         weights: FloatTensor<Self>,
-        program: Arc<Program>,
+        run: CircuitRun,
     ) -> FloatTensor<Self>;
 
     /// The gradient of `sum(cotangent * circuit_expectation(..))` by `inputs` and `weights`.
@@ -40,7 +43,7 @@ pub trait QuantumOps: Backend {
         inputs: FloatTensor<Self>,
         weights: FloatTensor<Self>,
         cotangent: FloatTensor<Self>,
-        program: Arc<Program>,
+        run: CircuitRun,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
     /// See [`anneal_expectation`].
@@ -103,7 +106,11 @@ pub fn circuit_expectation(
     assert_shape!(inputs, [_, program.n_inputs()]);
     assert_shape!(weights, [program.n_weights()]);
     let (inputs, weights) = (inputs.into_dispatch(), weights.into_dispatch());
-    Tensor::from_dispatch(Dispatch::circuit_expectation(inputs, weights, program.clone()))
+    Tensor::from_dispatch(Dispatch::circuit_expectation(
+        inputs,
+        weights,
+        CircuitRun::new(program.clone()),
+    ))
 }
 
 /// Read-outs after closed-system annealing, differentiable by all four tensors; formulas and units

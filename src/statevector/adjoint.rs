@@ -10,10 +10,12 @@
 //! - [Jones and Gacon (2020)](https://arxiv.org/abs/2009.02823). Their `|lambda>` is our `bra`.
 
 use super::bound::Bound;
-use super::expectation::{check_finite, for_jobs, gather_rows, rows, tiles};
+use super::buffer::Buffer;
+use super::expectation::{check_finite, for_each_item, gather_rows, jobs, rows, tiles};
 use super::kernels::bind::Sums;
+use super::layout::{self, Share};
 use super::worker::Worker;
-use super::{Program, Real, layout};
+use super::{Program, Real};
 use crate::error::{Error, length};
 use std::ops::Range;
 
@@ -49,6 +51,122 @@ impl Program {
         check_finite("cotangent", cotangent, self.n_observables)?;
         Ok(T::gradient(self, batch, inputs, weights, cotangent))
     }
+
+    /// The values, `[batch, n_observables]`, with the states of all samples kept for
+    /// [`gradient_from`](Self::gradient_from), which then need not run the circuit again.
+    ///
+    /// States of more than 256 MiB are not kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`expectation`](Self::expectation).
+    pub fn forward<T: Real>(
+        &self,
+        batch: usize,
+        inputs: &[T],
+        weights: &[T],
+    ) -> Result<(Vec<T>, States<T>), Error> {
+        self.check(batch, inputs, weights)?;
+        Ok(T::forward(self, batch, inputs, weights))
+    }
+
+    /// As [`gradient`](Self::gradient) by the same `inputs` and `weights` as those of
+    /// [`forward`](Self::forward), but without the values.
+    ///
+    /// # Errors
+    ///
+    /// As [`gradient`](Self::gradient).
+    ///
+    /// ```
+    /// use burn_quantum::circuit::{Angle, Circuit, Observable};
+    /// use burn_quantum::statevector::Program;
+    ///
+    /// let mut circuit = Circuit::new(1);
+    /// circuit.ry(Angle::Input(0), 0);
+    /// let program = Program::new(&circuit, &Observable::each_z(1))?;
+    ///
+    /// let x = [0.1, 0.2];
+    /// let (z, states) = program.forward(2, &x, &[])?;
+    /// let gradient = program.gradient_from(states, &x, &[], &[1.0, 1.0])?;
+    /// assert!((z[1] - 0.2f64.cos()).abs() < 1e-15);
+    /// assert!((gradient.inputs[1] + 0.2f64.sin()).abs() < 1e-15);
+    /// # Ok::<(), burn_quantum::Error>(())
+    /// ```
+    pub fn gradient_from<T: Real>(
+        &self,
+        states: States<T>,
+        inputs: &[T],
+        weights: &[T],
+        cotangent: &[T],
+    ) -> Result<Gradient<T>, Error> {
+        self.check(states.batch, inputs, weights)?;
+        length("cotangent", states.batch * self.n_observables, cotangent.len())?;
+        check_finite("cotangent", cotangent, self.n_observables)?;
+        Ok(T::backward(self, states, inputs, weights, cotangent))
+    }
+}
+
+/// The states in which a batch ended, for [`Program::gradient_from`].
+#[derive(Debug)]
+pub struct States<T> {
+    batch: usize,
+    /// One for each tile of each job, or nothing if they were too large to keep.
+    jobs: Option<Vec<Vec<Buffer<T>>>>,
+}
+
+/// Kept bytes, at most.
+const MAX_KEPT: usize = 256 << 20;
+
+pub(super) fn forward<T: Real>(
+    program: &Program,
+    batch: usize,
+    x: &[T],
+    w: &[T],
+) -> (Vec<T>, States<T>) {
+    if (batch << program.n_qubits).saturating_mul(2 * size_of::<T>()) > MAX_KEPT {
+        return (T::expectation(program, batch, x, w), States { batch, jobs: None });
+    }
+    let (mut values, mut kept) = (Vec::new(), Vec::new());
+    for share in layout::shares::<T>(batch, program.n_qubits) {
+        let bound = Bound::new(program, w, &share);
+        let jobs = jobs(&bound, &share.samples);
+        let parts = for_each_item(&bound, &share, jobs, |worker, job| {
+            let mut out = vec![T::zero(); program.n_observables * bound.lanes];
+            let (mut values, mut kets) = (Vec::new(), Vec::new());
+            for tile in tiles(&bound, job) {
+                worker.load(&x[rows(&tile, program.n_inputs)]);
+                worker.forward();
+                worker.measure(&mut out);
+                gather_rows(&out, bound.lanes, tile.len(), &mut values);
+                kets.push(worker.take_ket());
+            }
+            (values, kets)
+        });
+        for (part, kets) in parts {
+            values.extend(part);
+            kept.push(kets);
+        }
+    }
+    (values, States { batch, jobs: Some(kept) })
+}
+
+pub(super) fn backward<T: Real>(
+    program: &Program,
+    states: States<T>,
+    x: &[T],
+    w: &[T],
+    c: &[T],
+) -> Gradient<T> {
+    let Some(kept) = states.jobs else {
+        return T::gradient(program, states.batch, x, w, c);
+    };
+    let mut kept = kept.into_iter();
+    sum_shares(program, states.batch, w, |bound, share| {
+        let jobs: Vec<_> = jobs(bound, &share.samples).into_iter().zip(kept.by_ref()).collect();
+        for_each_item(bound, share, jobs, |worker, (job, kets)| {
+            job_gradient(bound, worker, job, x, c, Some(kets))
+        })
+    })
 }
 
 pub(super) fn run<T: Real>(
@@ -58,15 +176,27 @@ pub(super) fn run<T: Real>(
     w: &[T],
     c: &[T],
 ) -> Gradient<T> {
+    sum_shares(program, batch, w, |bound, share| {
+        for_each_item(bound, share, jobs(bound, &share.samples), |worker, job| {
+            job_gradient(bound, worker, job, x, c, None)
+        })
+    })
+}
+
+/// Puts the jobs of all shares together, in their order.
+fn sum_shares<T: Real>(
+    program: &Program,
+    batch: usize,
+    w: &[T],
+    mut parts: impl FnMut(&Bound<T>, &Share) -> Vec<Gradient<T>>,
+) -> Gradient<T> {
     let mut whole = Gradient {
         values: Vec::with_capacity(batch * program.n_observables),
         inputs: Vec::with_capacity(batch * program.n_inputs),
         weights: vec![T::zero(); program.n_weights],
     };
     for share in layout::shares::<T>(batch, program.n_qubits) {
-        let bound = Bound::new(program, w, &share);
-        let parts = for_jobs(&bound, &share, |worker, job| job_gradient(&bound, worker, job, x, c));
-        for part in parts {
+        for part in parts(&Bound::new(program, w, &share), &share) {
             whole.values.extend(part.values);
             whole.inputs.extend(part.inputs);
             whole.weights.iter_mut().zip(part.weights).for_each(|(sum, g)| *sum += g);
@@ -75,12 +205,15 @@ pub(super) fn run<T: Real>(
     whole
 }
 
+/// The gradient of a job, from the states of its tiles if they were kept; only otherwise with the
+/// values.
 fn job_gradient<T: Real>(
     bound: &Bound<T>,
     worker: &mut Worker<T>,
     job: Range<usize>,
     x: &[T],
     c: &[T],
+    kets: Option<Vec<Buffer<T>>>,
 ) -> Gradient<T> {
     let (program, n) = (bound.program, bound.lanes);
     let (n_inputs, width) = (program.n_inputs, program.n_observables);
@@ -90,11 +223,17 @@ fn job_gradient<T: Real>(
         inputs: vec![T::zero(); n_inputs * n],
         weights: vec![T::zero(); program.n_weights * n],
     };
+    let mut kets = kets.map(Vec::into_iter);
     for tile in tiles(bound, job) {
         worker.load(&x[rows(&tile, n_inputs)]);
-        worker.forward();
-        worker.measure(&mut values);
-        gather_rows(&values, n, tile.len(), &mut part.values);
+        match kets.as_mut().and_then(Iterator::next) {
+            Some(ket) => worker.put_ket(ket),
+            None => {
+                worker.forward();
+                worker.measure(&mut values);
+                gather_rows(&values, n, tile.len(), &mut part.values);
+            }
+        }
         worker.observe(&c[rows(&tile, width)]);
         sums.inputs.fill(T::zero());
         worker.backward(&mut sums);

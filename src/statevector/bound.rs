@@ -111,9 +111,16 @@ impl<'a, T: Real> Bound<'a, T> {
         Angles { inputs: &[], weights: self.weights }
     }
 
-    /// A state of zeros.
-    pub fn state(&self) -> Buffer<T> {
-        Buffer::zeros(2 * self.registers * self.lanes)
+    /// Makes room for a state, if there is none yet. It may hold anything.
+    pub fn ensure(&self, state: &mut Buffer<T>) {
+        if state.is_empty() {
+            *state = T::pool(self.program).take(2 * self.registers * self.lanes);
+        }
+    }
+
+    /// Leaves the memory of a state to later runs.
+    pub fn give(&self, state: Buffer<T>) {
+        T::pool(self.program).give(state);
     }
 
     fn runs(&self, runs: &'a [Run]) -> BoundRuns<'a, T> {

@@ -80,19 +80,19 @@ pub(super) fn jobs<T: Real>(bound: &Bound<T>, samples: &Range<usize>) -> Vec<Ran
 /// Below so many amplitudes times passes, waking threads takes longer than the work.
 const MIN_PARALLEL: usize = 1 << 18;
 
-/// Runs `f` on every job with memory to work in, in parallel unless threads share each state.
-pub(super) fn for_jobs<'a, T: Real, R: Send>(
+/// Runs `f` on every item with memory to work in, in parallel unless threads share each state.
+pub(super) fn for_each_item<'a, T: Real, I: Send, R: Send>(
     bound: &'a Bound<'a, T>,
     share: &Share,
-    f: impl Fn(&mut Worker<'a, T>, Range<usize>) -> R + Sync + Send,
+    items: Vec<I>,
+    f: impl Fn(&mut Worker<'a, T>, I) -> R + Sync + Send,
 ) -> Vec<R> {
-    let jobs = jobs(bound, &share.samples);
     let work = (share.samples.len() * bound.program.plan.len()) << bound.program.n_qubits;
     if bound.cut.in_state() || work < MIN_PARALLEL || rayon::current_num_threads() == 1 {
         let mut worker = Worker::new(bound);
-        return jobs.into_iter().map(|job| f(&mut worker, job)).collect();
+        return items.into_iter().map(|item| f(&mut worker, item)).collect();
     }
-    jobs.into_par_iter().map_init(|| Worker::new(bound), f).collect()
+    items.into_par_iter().map_init(|| Worker::new(bound), f).collect()
 }
 
 /// The rows of `samples`, a tile (or one sample) at a time.
@@ -122,7 +122,7 @@ pub(super) fn run<T: Real>(program: &Program, batch: usize, x: &[T], w: &[T]) ->
     let mut out = Vec::with_capacity(batch * width);
     for share in layout::shares::<T>(batch, program.n_qubits) {
         let bound = Bound::new(program, w, &share);
-        let parts = for_jobs(&bound, &share, |worker, job| {
+        let parts = for_each_item(&bound, &share, jobs(&bound, &share.samples), |worker, job| {
             let mut values = vec![T::zero(); width * bound.lanes];
             let mut part = Vec::with_capacity(job.len() * width);
             for tile in tiles(&bound, job) {

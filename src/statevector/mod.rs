@@ -25,13 +25,14 @@ mod kernels;
 mod layout;
 mod measurement;
 mod plan;
+mod pool;
 mod program;
 mod real;
 mod simd;
 mod trajectories;
 mod worker;
 
-pub use adjoint::Gradient;
+pub use adjoint::{Gradient, States};
 pub use density::{DensityMatrix, MAX_QUBITS as MAX_DENSITY_QUBITS};
 pub use evolution::{Evolution, EvolutionGradient, EvolutionInput};
 pub use measurement::Estimate;

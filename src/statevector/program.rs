@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind};
 use num_complex::Complex64;
 
 use super::plan::{Pass, plan};
+use super::pool::Pool;
 
 /// The largest number of qubits that the simulator accepts: 2^26 amplitudes, 0.5 GiB in `f32`.
 pub const MAX_QUBITS: usize = 26;
@@ -34,6 +35,7 @@ pub struct Program {
     /// `(coefficient, string, observable)`, the strings that are not diagonal.
     pub(super) other: Vec<(f64, PauliString, usize)>,
     pub(super) n_observables: usize,
+    pub(super) pools: (Pool<f32>, Pool<f64>),
     pub(super) observables: Vec<Observable>,
 }
 
@@ -95,6 +97,7 @@ impl Program {
                 .collect(),
             other: terms().filter(|(_, p, _)| !p.is_diagonal()).collect(),
             n_observables: observables.len(),
+            pools: Default::default(),
             observables: observables.to_vec(),
         })
     }

@@ -1,8 +1,9 @@
 //! The scalar types of amplitudes.
 
+use super::pool::Pool;
 use super::simd::Element;
 use super::{
-    Evolution, EvolutionGradient, EvolutionInput, Gradient, Program, adjoint, evolution,
+    Evolution, EvolutionGradient, EvolutionInput, Gradient, Program, States, adjoint, evolution,
     expectation,
 };
 use num_complex::Complex;
@@ -34,6 +35,23 @@ pub trait Drivers: Sized {
         c: &[Self],
     ) -> Gradient<Self>;
     #[doc(hidden)]
+    fn forward(
+        program: &Program,
+        batch: usize,
+        x: &[Self],
+        w: &[Self],
+    ) -> (Vec<Self>, States<Self>);
+    #[doc(hidden)]
+    fn backward(
+        program: &Program,
+        states: States<Self>,
+        x: &[Self],
+        w: &[Self],
+        c: &[Self],
+    ) -> Gradient<Self>;
+    #[doc(hidden)]
+    fn pool(program: &Program) -> &Pool<Self>;
+    #[doc(hidden)]
     fn state(program: &Program, x: &[Self], w: &[Self]) -> Vec<Complex<Self>>;
     #[doc(hidden)]
     fn evolve(
@@ -44,7 +62,7 @@ pub trait Drivers: Sized {
 }
 
 macro_rules! impl_real {
-    ($float:ident) => {
+    ($float:ident $pool:tt) => {
         impl Real for $float {
             #[inline(always)]
             fn of(value: f64) -> Self {
@@ -72,6 +90,29 @@ macro_rules! impl_real {
                 adjoint::run(program, batch, x, w, c)
             }
 
+            fn forward(
+                program: &Program,
+                batch: usize,
+                x: &[Self],
+                w: &[Self],
+            ) -> (Vec<Self>, States<Self>) {
+                adjoint::forward(program, batch, x, w)
+            }
+
+            fn backward(
+                program: &Program,
+                states: States<Self>,
+                x: &[Self],
+                w: &[Self],
+                c: &[Self],
+            ) -> Gradient<Self> {
+                adjoint::backward(program, states, x, w, c)
+            }
+
+            fn pool(program: &Program) -> &Pool<Self> {
+                &program.pools.$pool
+            }
+
             fn state(program: &Program, x: &[Self], w: &[Self]) -> Vec<Complex<Self>> {
                 expectation::state(program, x, w)
             }
@@ -87,5 +128,5 @@ macro_rules! impl_real {
     };
 }
 
-impl_real!(f32);
-impl_real!(f64);
+impl_real!(f32 0);
+impl_real!(f64 1);

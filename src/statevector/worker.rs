@@ -21,7 +21,7 @@ use crate::circuit::PauliString;
 const NORMALISE: usize = 16;
 
 /// The memory of one run: two states, one to move to, and what its samples do not share.
-pub struct Worker<'a, T> {
+pub struct Worker<'a, T: Real> {
     bound: &'a Bound<'a, T>,
     own: Vec<Own<T>>,
     /// A register for each input.
@@ -37,9 +37,9 @@ impl<'a, T: Real> Worker<'a, T> {
         Self {
             own: bound.own(),
             features: Buffer::zeros(bound.program.n_inputs * bound.lanes),
-            ket: bound.state(),
+            ket: Buffer::zeros(0),
             bra: Buffer::zeros(0),
-            spare: bound.state(),
+            spare: Buffer::zeros(0),
             sums: Vec::new(),
             bound,
         }
@@ -48,6 +48,16 @@ impl<'a, T: Real> Worker<'a, T> {
     /// The state, in the layout of the share.
     pub fn ket(&self) -> &[T] {
         &self.ket
+    }
+
+    /// Takes the state away, to be put back with [`put_ket`](Self::put_ket).
+    pub fn take_ket(&mut self) -> Buffer<T> {
+        std::mem::replace(&mut self.ket, Buffer::zeros(0))
+    }
+
+    /// A state to go on from, as [`forward`](Self::forward) left it.
+    pub fn put_ket(&mut self, ket: Buffer<T>) {
+        self.bound.give(std::mem::replace(&mut self.ket, ket));
     }
 
     /// Takes the features of the samples of a tile, or of one sample, row by row.
@@ -60,6 +70,7 @@ impl<'a, T: Real> Worker<'a, T> {
     /// Runs the circuit from `|0...0>`.
     pub fn forward(&mut self) {
         let bound = self.bound;
+        bound.ensure(&mut self.ket);
         let own = std::mem::take(&mut self.own);
         let mut passes = bound.passes.iter().zip(&own).peekable();
         let (runs, matrices) = match passes.peek() {
@@ -148,9 +159,7 @@ impl<'a, T: Real> Worker<'a, T> {
     pub fn observe(&mut self, rows: &[T]) {
         let (bound, n) = (self.bound, self.bound.lanes);
         let (program, single) = (bound.program, bound.machine.single);
-        if self.bra.is_empty() {
-            self.bra = bound.state();
-        }
+        bound.ensure(&mut self.bra);
         self.sums.clear();
         self.sums.resize((program.n_observables + program.diagonal.len()) * n, T::zero());
         let (cotangent, coefficients) = self.sums.split_at_mut(program.n_observables * n);
@@ -262,6 +271,14 @@ impl<'a, T: Real> Worker<'a, T> {
     }
 }
 
+impl<T: Real> Drop for Worker<'_, T> {
+    fn drop(&mut self) {
+        for buffer in [&mut self.ket, &mut self.bra, &mut self.spare] {
+            self.bound.give(std::mem::replace(buffer, Buffer::zeros(0)));
+        }
+    }
+}
+
 /// Whether to correct the norm after `k` passes.
 fn drifts<T>(k: usize) -> bool {
     size_of::<T>() < size_of::<f64>() && k > 0 && k.is_multiple_of(NORMALISE)
@@ -362,6 +379,9 @@ fn remap<T: Real>(
     };
     if factors.is_none() && gather.is_none() {
         return;
+    }
+    if gather.is_some() {
+        bound.ensure(spare);
     }
     let from = state.view();
     let to = if gather.is_some() { spare.view() } else { from };

@@ -2,14 +2,20 @@
 //!
 //!     cargo bench --bench circuit
 //!
-//! One element is one amplitude updated by one gate of the circuit.
+//! One element is one amplitude updated by one gate of the circuit. `t1` and `t2` are runs on one
+//! and two threads; `tensors` is the gradient through Burn.
 
+use burn::tensor::{Device, Tensor, TensorData};
 use burn_quantum::circuit::{Angle, Circuit, Observable, ansatz};
-use burn_quantum::statevector::{Program, Real};
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use burn_quantum::ops::circuit_expectation;
+use burn_quantum::statevector::{Gradient, Program, Real};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::f64::consts::PI;
 use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 const SIZES: [(usize, usize); 10] = [
     (4, 256),
@@ -51,8 +57,18 @@ fn verify(program: &Program, batch: usize, x: &[f32], w: &[f32], c: &[f32]) {
     assert!(close(&narrow.weights, &wide.weights, 1e-3));
 }
 
-fn bench(criterion: &mut Criterion) {
-    for (n, batch) in SIZES {
+/// One size of the workload, with its answer checked.
+struct Workload {
+    program: Arc<Program>,
+    batch: usize,
+    x: Vec<f32>,
+    w: Vec<f32>,
+    c: Vec<f32>,
+    updates: u64,
+}
+
+impl Workload {
+    fn new(n: usize, batch: usize) -> Self {
         let (circuit, mut rng) =
             (circuit(n), StdRng::seed_from_u64(1000 * n as u64 + batch as u64));
         let program = Program::new(&circuit, &Observable::each_z(n)).expect("valid");
@@ -60,18 +76,77 @@ fn bench(criterion: &mut Criterion) {
         let w = uniform(&mut rng, program.n_weights(), PI);
         let c = uniform(&mut rng, batch * n, 1.0);
         verify(&program, batch, &x, &w, &c);
-
-        let updates = (circuit.operations().len() * batch) << n;
-        let id = format!("n{n}_b{batch}_l4_f32");
-        let mut group = criterion.benchmark_group("circuit");
-        group.throughput(Throughput::Elements(updates as u64)).sample_size(20);
-        group.bench_function(BenchmarkId::new("forward", &id), |bencher| {
-            bencher.iter(|| program.expectation(batch, black_box(&x), &w).expect("valid"));
-        });
-        group.bench_function(BenchmarkId::new("gradient", &id), |bencher| {
-            bencher.iter(|| program.gradient(batch, black_box(&x), &w, &c).expect("valid"));
-        });
+        let updates = ((circuit.operations().len() * batch) << n) as u64;
+        Self { program: Arc::new(program), batch, x, w, c, updates }
     }
+
+    fn forward(&self) -> Vec<f32> {
+        self.program.expectation(self.batch, black_box(&self.x), &self.w).expect("valid")
+    }
+
+    fn gradient(&self) -> Gradient<f32> {
+        self.program.gradient(self.batch, black_box(&self.x), &self.w, &self.c).expect("valid")
+    }
+
+    /// Tensors in, gradients out.
+    fn tensors(&self, [x, w, c]: &[Tensor<1>; 3]) -> (Vec<f32>, Vec<f32>) {
+        let x = x.clone().reshape([self.batch as i64, -1]).detach().require_grad();
+        let w = w.clone().detach().require_grad();
+        let out = circuit_expectation(x.clone(), w.clone(), &self.program);
+        let c = c.clone().reshape([self.batch as i64, -1]);
+        let gradients = (out * c).sum().backward();
+        let values = |data: Option<TensorData>| {
+            data.and_then(|data| data.try_into_vec().ok()).expect("tracked, in single precision")
+        };
+        let by_x = values(x.grad(&gradients).map(|g| g.into_data()));
+        (by_x, values(w.grad(&gradients).map(|g| g.into_data())))
+    }
+}
+
+/// The time of `iterations` runs on the threads of a pool, the wait for the pool left out.
+fn timed<R>(pool: &ThreadPool, iterations: u64, run: impl Fn() -> R + Sync) -> Duration {
+    pool.install(|| {
+        let start = Instant::now();
+        (0..iterations).for_each(|_| {
+            black_box(run());
+        });
+        start.elapsed()
+    })
+}
+
+fn bench(criterion: &mut Criterion) {
+    let pools = [1, 2].map(|n_threads| {
+        let pool = ThreadPoolBuilder::new().num_threads(n_threads).build().expect("few threads");
+        (format!("t{n_threads}"), pool)
+    });
+    for (n, batch) in SIZES {
+        let load = Workload::new(n, batch);
+        let id = format!("n{n}_b{batch}_l4_f32");
+        for name in ["forward", "gradient"] {
+            let mut group = criterion.benchmark_group(format!("circuit/{name}/{id}"));
+            group.throughput(Throughput::Elements(load.updates)).sample_size(20);
+            for (threads, pool) in &pools {
+                group.bench_function(threads, |bencher| match name {
+                    "forward" => bencher.iter_custom(|k| timed(pool, k, || load.forward())),
+                    _ => bencher.iter_custom(|k| timed(pool, k, || load.gradient())),
+                });
+            }
+        }
+        bench_tensors(criterion, &load, &id, &pools[0].1);
+    }
+}
+
+/// The same gradient through Burn, beside the one that it wraps.
+fn bench_tensors(criterion: &mut Criterion, load: &Workload, id: &str, pool: &ThreadPool) {
+    let device = Device::flex().autodiff();
+    let tensors = [&load.x, &load.w, &load.c].map(|v| Tensor::from_floats(&v[..], &device));
+    let (direct, (by_x, by_w)) = (load.gradient(), load.tensors(&tensors));
+    assert_eq!((direct.inputs, direct.weights), (by_x, by_w));
+    let mut group = criterion.benchmark_group(format!("circuit/tensors/{id}"));
+    group.throughput(Throughput::Elements(load.updates)).sample_size(20);
+    group.bench_function("t1", |bencher| {
+        bencher.iter_custom(|k| timed(pool, k, || load.tensors(&tensors)));
+    });
 }
 
 criterion_group!(benches, bench);
