@@ -245,3 +245,73 @@ fn job_gradient<T: Real>(
     part.weights = weights.map(|lanes| lanes[..taken].iter().copied().sum()).collect();
     part
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::simd::Machine;
+    use super::*;
+    use crate::circuit::{Angle, Circuit, Gate, Observable, PauliString};
+
+    /// Every gate of the table, on qubits that are bits of a lane and on others.
+    fn circuit(n_qubits: usize) -> Circuit {
+        let mut circuit = Circuit::new(n_qubits);
+        (0..n_qubits).for_each(|q| {
+            circuit.ry(Angle::Input(q), q).rx(Angle::Weight(q), q);
+        });
+        for (k, gate) in Gate::all().enumerate() {
+            let info = gate.info();
+            let qubits: Vec<usize> =
+                (0..info.n_qubits()).map(|i| (5 * k + 2 * i) % n_qubits).collect();
+            let angles: Vec<Angle> = (0..info.n_angles)
+                .map(|i| match (k + i) % 3 {
+                    0 => Angle::Input(k % n_qubits),
+                    1 => Angle::Weight(k % n_qubits),
+                    _ => Angle::Constant(0.1 * k as f64),
+                })
+                .collect();
+            circuit.gate(gate, &qubits, &angles);
+        }
+        circuit
+    }
+
+    fn check<T: Real>(tolerance: f64) {
+        for n_qubits in [5, 7] {
+            let strings =
+                (0..n_qubits).map(|q| PauliString::z(q) * PauliString::x((q + 1) % n_qubits));
+            let observables: Vec<Observable> =
+                strings.map(Observable::from).chain(Observable::each_z(n_qubits)).collect();
+            let program = Program::new(&circuit(n_qubits), &observables).expect("valid");
+            let numbers = |n: usize, f: f64| -> Vec<f64> {
+                (0..n).map(|k| (f * (k + 1) as f64).sin() * 3.0).collect()
+            };
+            let (batch, width) = (3, observables.len());
+            let (x, w) = (numbers(batch * n_qubits, 1.3), numbers(n_qubits, 0.7));
+            let c = numbers(batch * width, 2.1);
+            let exact = program.gradient(batch, &x, &w, &c).expect("valid");
+            let [x, w, c] = [x, w, c].map(|v| v.into_iter().map(T::of).collect::<Vec<T>>());
+            for machine in [false, true].into_iter().flat_map(Machine::every) {
+                let share = Share { samples: 0..batch, machine };
+                let bound = Bound::new(&program, &w, &share);
+                let mut worker = Worker::new(&bound);
+                let got = job_gradient(&bound, &mut worker, 0..batch, &x, &c, None);
+                let pairs = [
+                    (got.values, &exact.values),
+                    (got.inputs, &exact.inputs),
+                    (got.weights, &exact.weights),
+                ];
+                for (got, exact) in pairs {
+                    assert_eq!(got.len(), exact.len());
+                    let error = got.iter().zip(exact).map(|(a, b)| (a.as_f64() - b).abs());
+                    let error = error.fold(0.0, f64::max);
+                    assert!(error < tolerance, "{n_qubits} qubits on {machine:?}: {error:e}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_and_layout_agrees() {
+        check::<f64>(1e-12);
+        check::<f32>(1e-3);
+    }
+}

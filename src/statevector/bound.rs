@@ -142,7 +142,7 @@ impl<'a, T: Real> Bound<'a, T> {
         let mut phase = None;
         if diagonal.is_shared() && masks.len() > 0 {
             // Tiles read a table in the layout of single states.
-            let table = Machine::new(true);
+            let table = self.machine.singly();
             let registers = (1 << self.program.n_qubits >> table.lane_bits::<T>()).max(1);
             self.phase(diagonal, &masks, self.shared_angles(), (table, registers), &mut phase);
         }

@@ -460,6 +460,22 @@ impl Machine {
         Self { arch: pulp::Arch::new(), single }
     }
 
+    /// The same for states that lie one by one.
+    pub fn singly(self) -> Self {
+        Self { single: true, ..self }
+    }
+
+    /// Every instruction set that this processor has.
+    #[cfg(test)]
+    pub fn every(single: bool) -> Vec<Self> {
+        let mut all = vec![Self { arch: pulp::Arch::Scalar, single }, Self::new(single)];
+        #[cfg(target_arch = "x86_64")]
+        if let Some(s) = pulp::x86::V3::try_new() {
+            all.push(Self { arch: pulp::Arch::V3(s), single });
+        }
+        all
+    }
+
     /// Runs a kernel.
     #[inline]
     pub fn launch<K: Sweep>(self, kernel: K) -> K::Output {

@@ -88,18 +88,12 @@ impl Workload {
         self.program.gradient(self.batch, black_box(&self.x), &self.w, &self.c).expect("valid")
     }
 
-    /// Tensors in, gradients out.
-    fn tensors(&self, [x, w, c]: &[Tensor<1>; 3]) -> (Vec<f32>, Vec<f32>) {
-        let x = x.clone().reshape([self.batch as i64, -1]).detach().require_grad();
-        let w = w.clone().detach().require_grad();
-        let out = circuit_expectation(x.clone(), w.clone(), &self.program);
-        let c = c.clone().reshape([self.batch as i64, -1]);
-        let gradients = (out * c).sum().backward();
-        let values = |data: Option<TensorData>| {
-            data.and_then(|data| data.try_into_vec().ok()).expect("tracked, in single precision")
-        };
-        let by_x = values(x.grad(&gradients).map(|g| g.into_data()));
-        (by_x, values(w.grad(&gradients).map(|g| g.into_data())))
+    /// Tensors in, gradients out; the cotangent is 1 everywhere.
+    fn tensors(&self, x: &Tensor<2>, w: &Tensor<1>) -> [Option<TensorData>; 2] {
+        let (x, w) = (x.clone().require_grad(), w.clone().require_grad());
+        let gradients = circuit_expectation(x.clone(), w.clone(), &self.program).backward();
+        let by_x = x.grad(&gradients).map(|g| g.into_data());
+        [by_x, w.grad(&gradients).map(|g| g.into_data())]
     }
 }
 
@@ -132,20 +126,24 @@ fn bench(criterion: &mut Criterion) {
                 });
             }
         }
-        bench_tensors(criterion, &load, &id, &pools[0].1);
+        bench_tensors(criterion, load, &id, &pools[0].1);
     }
 }
 
-/// The same gradient through Burn, beside the one that it wraps.
-fn bench_tensors(criterion: &mut Criterion, load: &Workload, id: &str, pool: &ThreadPool) {
+/// The same gradient through Burn.
+fn bench_tensors(criterion: &mut Criterion, mut load: Workload, id: &str, pool: &ThreadPool) {
+    load.c.fill(1.0);
     let device = Device::flex().autodiff();
-    let tensors = [&load.x, &load.w, &load.c].map(|v| Tensor::from_floats(&v[..], &device));
-    let (direct, (by_x, by_w)) = (load.gradient(), load.tensors(&tensors));
-    assert_eq!((direct.inputs, direct.weights), (by_x, by_w));
+    let shape = [load.batch, load.program.n_inputs()];
+    let x = Tensor::from_data(TensorData::new(load.x.clone(), shape), &device);
+    let w = Tensor::from_floats(&load.w[..], &device);
+    let direct = load.gradient();
+    let through_burn = load.tensors(&x, &w).map(|data| data.expect("tracked").try_into_vec());
+    assert_eq!(through_burn.map(|values| values.expect("f32")), [direct.inputs, direct.weights]);
     let mut group = criterion.benchmark_group(format!("circuit/tensors/{id}"));
     group.throughput(Throughput::Elements(load.updates)).sample_size(20);
     group.bench_function("t1", |bencher| {
-        bencher.iter_custom(|k| timed(pool, k, || load.tensors(&tensors)));
+        bencher.iter_custom(|k| timed(pool, k, || load.tensors(&x, &w)));
     });
 }
 

@@ -1,7 +1,7 @@
 //! The simulator and its gradients against the dense oracle and each other.
 
 use crate::common::*;
-use burn_quantum::circuit::{Angle, Circuit, Observable, Operation, PauliString, ansatz};
+use burn_quantum::circuit::{Angle, Circuit, Gate, Observable, Operation, PauliString, ansatz};
 use burn_quantum::gradient::GradientMethod;
 use burn_quantum::statevector::{Gradient, MAX_QUBITS, Program, dense};
 
@@ -25,6 +25,33 @@ fn expectations_are_those_of_the_dense_oracle() {
             .collect();
         assert!(max_difference(&fast, &slow) < 1e-13, "n {n}, batch {batch}");
         assert!(max_difference(&to_f64(&single), &slow) < 1e-5, "n {n}, batch {batch}");
+    }
+}
+
+/// All sizes to six qubits, in batches that fill tiles, leave a rest, or are too small for one.
+#[test]
+fn all_small_registers_agree_with_the_dense_oracle() {
+    for n in 1..=6 {
+        for (k, batch) in [1, 2, 8, 21].into_iter().enumerate() {
+            for seed in 0..5 {
+                let mut rng = rng(1000 * n as u64 + 10 * k as u64 + seed);
+                let circuit = random_circuit(&mut rng, n, 30);
+                let observables = random_observables(&mut rng, n);
+                let (x, w) = (uniform(&mut rng, batch * n, 3.0), uniform(&mut rng, n, 3.0));
+                let program = Program::new(&circuit, &observables).unwrap();
+                let fast = program.expectation(batch, &x, &w).unwrap();
+                let single = program.expectation(batch, &to_f32(&x), &to_f32(&w)).unwrap();
+                for b in 0..batch {
+                    let state = dense::state(&circuit, &x[b * n..][..n], &w).unwrap();
+                    for (k, observable) in observables.iter().enumerate() {
+                        let exact = dense::expectation(observable, &state);
+                        let at = b * observables.len() + k;
+                        assert!((fast[at] - exact).abs() < 1e-13, "{n} {batch} {seed}");
+                        assert!((single[at] as f64 - exact).abs() < 1e-5, "{n} {batch} {seed}");
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -83,14 +110,20 @@ fn fused_runs_have_the_values_and_gradients_of_their_gates() {
     }
 }
 
-/// Large states go gate by gate, small ones by plans: the same circuit on a few qubits of a large
+/// Large states have no tables and are cut into pieces: the same circuit on a few qubits of a large
 /// register must give the same values and gradients.
 #[test]
 fn large_registers_agree_with_small_ones() {
-    let (n, place, batch) = (5, [0, 3, 7, 11, 12], 4);
-    let mut rng = rng(31);
+    for (seed, place) in [[0, 3, 7, 11, 12], [15, 2, 9, 0, 14]].into_iter().enumerate() {
+        large_register_agrees_with_small_one(seed as u64, place);
+    }
+}
+
+fn large_register_agrees_with_small_one(seed: u64, place: [usize; 5]) {
+    let (n, batch) = (5, 2);
+    let mut rng = rng(31 + seed);
     let small = random_circuit(&mut rng, n, 40);
-    let mut large = Circuit::new(13);
+    let mut large = Circuit::new(place.into_iter().max().unwrap() + 1);
     for operation in small.operations() {
         let own = operation.gate().info().n_controls;
         let qubits: Vec<usize> = operation.qubits().map(|q| place[q]).collect();
@@ -108,6 +141,55 @@ fn large_registers_agree_with_small_ones() {
     };
     let (small, large) = (run(&small, &Observable::each_z(n)), run(&large, &of_large));
     assert!(difference(&small, &large) < 1e-12, "{}", difference(&small, &large));
+}
+
+/// The states of a forward run are those that the gradient would compute.
+#[test]
+fn kept_states_give_the_same_gradient() {
+    for (n, batch) in [(1, 3), (4, 37), (6, 20), (6, 1), (13, 2)] {
+        let mut rng = rng(400 + n as u64);
+        let circuit = random_circuit(&mut rng, n, 30);
+        let observables = random_observables(&mut rng, n);
+        let program = Program::new(&circuit, &observables).unwrap();
+        let (x, w) = (uniform(&mut rng, batch * n, 3.0), uniform(&mut rng, n, 3.0));
+        let c = uniform(&mut rng, batch * observables.len(), 1.0);
+        let whole = program.gradient(batch, &x, &w, &c).unwrap();
+        for _ in 0..2 {
+            let (values, states) = program.forward(batch, &x, &w).unwrap();
+            let rest = program.gradient_from(states, &x, &w, &c).unwrap();
+            assert_eq!(values, whole.values);
+            assert_eq!((rest.inputs, rest.weights), (whole.inputs.clone(), whole.weights.clone()));
+        }
+        let (_, states) = program.forward(batch, &x, &w).unwrap();
+        let error = program.gradient_from(states, &x, &w, &c[1..]).unwrap_err().to_string();
+        assert!(error.starts_with("cotangent has"), "{error}");
+    }
+}
+
+/// Threads share one large state; its sums are over pieces that do not depend on their number.
+#[test]
+fn threads_in_one_state_change_nothing() {
+    let circuit = {
+        let mut circuit = ansatz::strongly_entangling(16, 1);
+        circuit.gate(Gate::RZZ, &[2, 15], &[Angle::Constant(0.3)]).h(3);
+        circuit.append(&ansatz::hardware_efficient(16, 1)).unwrap();
+        circuit
+    };
+    let program = Program::new(&circuit, &Observable::each_z(16)).unwrap();
+    let mut rng = rng(77);
+    let w = to_f32(&uniform(&mut rng, circuit.n_weights(), 3.0));
+    let c = to_f32(&uniform(&mut rng, 16, 1.0));
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| program.gradient(1, &[], &w, &c).unwrap())
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(3));
+    let wide = |v: &[f32]| to_f64(v);
+    let exact = program.gradient(1, &[], &wide(&w), &wide(&c)).unwrap();
+    assert!(max_difference(&to_f64(&one.values), &exact.values) < 1e-5);
+    assert!(max_difference(&to_f64(&one.weights), &exact.weights) < 1e-4);
 }
 
 /// A state too large for lanes takes the one-sample path; it must be the same arithmetic.
