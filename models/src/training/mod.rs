@@ -4,7 +4,7 @@ mod classifier;
 mod progress;
 
 pub use classifier::Score;
-pub use progress::{EpochReport, Event};
+pub use progress::{EpochReport, Event, event_renderer};
 
 use crate::{Qhon, QhonConfig};
 use burn::config::Config;
@@ -118,7 +118,7 @@ impl TrainingConfig {
             .with_application_logger(None)
             .num_epochs(self.n_epochs);
         if !run.dashboard {
-            training = training.renderer(Box::new(progress::Renderer::new(on_event)));
+            training = training.renderer(event_renderer(on_event));
         }
         if run.resume {
             training = training.checkpoint(last_checkpoint(&run.folder)?);

@@ -89,6 +89,15 @@ impl<F: FnMut(Event) + Send + Sync> Renderer<F> {
     }
 }
 
+/// A renderer for burn-train that reports what happens as [`Event`]s, for trainings of networks of
+/// one's own: `SupervisedTraining::renderer(event_renderer(|event| ...))`. It wants the metrics
+/// `LossMetric` and `AccuracyMetric`; what is not measured stays 0.
+pub fn event_renderer(
+    on_event: impl FnMut(Event) + Send + Sync + 'static,
+) -> Box<dyn MetricsRenderer> {
+    Box::new(Renderer::new(on_event))
+}
+
 impl<F: FnMut(Event) + Send + Sync> MetricsRendererTraining for Renderer<F> {
     fn update_train(&mut self, state: MetricState) {
         self.update(state);

@@ -1,5 +1,7 @@
 //! Whole training runs, small.
 
+mod circuit_layer;
+
 use burn::config::Config;
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::Dataset;
