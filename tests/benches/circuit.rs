@@ -138,7 +138,8 @@ fn bench_tensors(criterion: &mut Criterion, mut load: Workload, id: &str, pool: 
     let x = Tensor::from_data(TensorData::new(load.x.clone(), shape), &device);
     let w = Tensor::from_floats(&load.w[..], &device);
     let direct = load.gradient();
-    let through_burn = load.tensors(&x, &w).map(|data| data.expect("tracked").try_into_vec());
+    let through_burn =
+        load.tensors(&x, &w).map(|data| data.expect("tracked").try_into_vec::<f32>());
     assert_eq!(through_burn.map(|values| values.expect("f32")), [direct.inputs, direct.weights]);
     let mut group = criterion.benchmark_group(format!("circuit/tensors/{id}"));
     group.throughput(Throughput::Elements(load.updates)).sample_size(20);
