@@ -77,8 +77,11 @@ pub(super) fn jobs<T: Real>(bound: &Bound<T>, samples: &Range<usize>) -> Vec<Ran
     starts.map(|start| start..(start + length).min(samples.end)).collect()
 }
 
-/// Below so many amplitudes times passes, waking threads takes longer than the work.
-const MIN_PARALLEL: usize = 1 << 18;
+/// Below so many amplitudes times passes, sharing the work takes longer than doing it: waking a pool
+/// from outside costs much more than asking a thread of the same pool.
+fn min_parallel() -> usize {
+    if rayon::current_thread_index().is_some() { 1 << 16 } else { 1 << 18 }
+}
 
 /// Runs `f` on every item with memory to work in, in parallel unless threads share each state.
 pub(super) fn for_each_item<'a, T: Real, I: Send, R: Send>(
@@ -88,7 +91,7 @@ pub(super) fn for_each_item<'a, T: Real, I: Send, R: Send>(
     f: impl Fn(&mut Worker<'a, T>, I) -> R + Sync + Send,
 ) -> Vec<R> {
     let work = (share.samples.len() * bound.program.plan.len()) << bound.program.n_qubits;
-    if bound.cut.in_state() || work < MIN_PARALLEL || rayon::current_num_threads() == 1 {
+    if bound.cut.in_state() || work < min_parallel() || rayon::current_num_threads() == 1 {
         let mut worker = Worker::new(bound);
         return items.into_iter().map(|item| f(&mut worker, item)).collect();
     }
