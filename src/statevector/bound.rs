@@ -37,7 +37,7 @@ pub struct Bound<'a, T> {
 
 pub enum BoundPass<'a, T> {
     Qubits(BoundRuns<'a, T>),
-    Diagonal(BoundDiagonal<'a, T>),
+    Diagonal(Box<BoundDiagonal<'a, T>>),
     Gate(BoundGate<'a, T>),
 }
 
@@ -98,7 +98,7 @@ impl<'a, T: Real> Bound<'a, T> {
         for pass in &program.plan {
             let pass = match pass {
                 Pass::Qubits(runs) => BoundPass::Qubits(bound.runs(runs)),
-                Pass::Diagonal(diagonal) => BoundPass::Diagonal(bound.diagonal(diagonal)),
+                Pass::Diagonal(diagonal) => BoundPass::Diagonal(Box::new(bound.diagonal(diagonal))),
                 Pass::Gate(instruction) => BoundPass::Gate(bound.gate(instruction)),
             };
             bound.passes.push(pass);
