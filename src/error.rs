@@ -11,7 +11,7 @@ pub struct Error(Box<ErrorKind>);
 impl Error {
     /// Whether something is too large for the method that was asked to handle it.
     pub fn is_size_limit(&self) -> bool {
-        matches!(*self.0, ErrorKind::TooManyQubits { .. })
+        matches!(*self.0, ErrorKind::TooManyQubits { .. } | ErrorKind::TooManyVariables { .. })
     }
 
     /// Whether a number was not finite or out of its range, or a matrix not of the kind asked for.
@@ -23,6 +23,9 @@ impl Error {
                 | ErrorKind::NotHermitian { .. }
                 | ErrorKind::Incomplete { .. }
                 | ErrorKind::Singular { .. }
+                | ErrorKind::PairOutOfRange { .. }
+                | ErrorKind::DiagonalPair { .. }
+                | ErrorKind::Asymmetric { .. }
         )
     }
 
@@ -76,6 +79,35 @@ pub(crate) enum ErrorKind {
          so raise the damping"
     )]
     Singular { index: usize, pivot: f64 },
+    #[error("{given} {what} exceed the limit of {limit} for {method}: {remedy}")]
+    TooManyVariables {
+        given: usize,
+        limit: usize,
+        what: &'static str,
+        method: &'static str,
+        remedy: &'static str,
+    },
+    #[error(
+        "{what} ({i}, {j}) is out of range for {n} {variable}: use 0 to {}", n.saturating_sub(1)
+    )]
+    PairOutOfRange { what: &'static str, i: usize, j: usize, variable: &'static str, n: usize },
+    #[error("{what} ({i}, {i}) = {value} is on the diagonal: {remedy}")]
+    DiagonalPair { what: &'static str, i: usize, value: f64, remedy: &'static str },
+    #[error(
+        "{what} ({i}, {j}) = {upper} differs from ({j}, {i}) = {lower}, while ({row}, {column}) = \
+         {other} is below the diagonal: give a symmetric matrix, or one with zeros below the \
+         diagonal"
+    )]
+    Asymmetric {
+        what: &'static str,
+        i: usize,
+        j: usize,
+        upper: f64,
+        lower: f64,
+        row: usize,
+        column: usize,
+        other: f64,
+    },
     #[error("{what} has {actual} values, expected {expected}")]
     WrongLength { what: &'static str, expected: usize, actual: usize },
 }

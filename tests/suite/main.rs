@@ -8,6 +8,7 @@ mod encoding;
 mod evolution;
 mod gates;
 mod gradients;
+mod ising;
 mod layers;
 mod measurement;
 mod noise;
