@@ -26,6 +26,9 @@ impl Error {
                 | ErrorKind::PairOutOfRange { .. }
                 | ErrorKind::DiagonalPair { .. }
                 | ErrorKind::Asymmetric { .. }
+                | ErrorKind::VariableOutOfRange { .. }
+                | ErrorKind::Repeated { .. }
+                | ErrorKind::Infeasible { .. }
         )
     }
 
@@ -91,6 +94,12 @@ pub(crate) enum ErrorKind {
         "{what} ({i}, {j}) is out of range for {n} {variable}: use 0 to {}", n.saturating_sub(1)
     )]
     PairOutOfRange { what: &'static str, i: usize, j: usize, variable: &'static str, n: usize },
+    #[error("number {i} is out of range for {n} {variable}: use 0 to {}", n.saturating_sub(1))]
+    VariableOutOfRange { variable: &'static str, i: usize, n: usize },
+    #[error("number {i} of the {what} is given twice: {remedy}")]
+    Repeated { what: &'static str, i: usize, remedy: &'static str },
+    #[error("constraint {constraint} has no solution: {reason}")]
+    Infeasible { constraint: usize, reason: String },
     #[error("{what} ({i}, {i}) = {value} is on the diagonal: {remedy}")]
     DiagonalPair { what: &'static str, i: usize, value: f64, remedy: &'static str },
     #[error(

@@ -17,7 +17,7 @@
 //!
 //! # Modules, bottom to top
 //!
-//! [`ising`] (Ising models as data), [`circuit`] (circuits as data), [`encoding`] (features to circuits), [`statevector`] (simulation
+//! [`ising`] (Ising models and QUBOs as data), [`circuit`] (circuits as data), [`encoding`] (features to circuits), [`statevector`] (simulation
 //! and its gradient, noise, shots), [`gradient`] (ways to differentiate), [`ops`] (tensor
 //! operations, the only code that names a backend), [`nn`] (Burn modules).
 
@@ -41,7 +41,7 @@ pub mod prelude {
     };
     pub use crate::encoding;
     pub use crate::gradient::GradientMethod;
-    pub use crate::ising::{BatchedIsing, Ising};
+    pub use crate::ising::{BatchedIsing, ConstrainedQubo, Ising, Qubo};
     pub use crate::nn::attention::{
         HierarchicalAttention, HierarchicalAttentionConfig, HierarchicalInput, HierarchicalOutput,
     };

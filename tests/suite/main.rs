@@ -15,5 +15,6 @@ mod noise;
 mod observables;
 mod ops;
 mod properties;
+mod qubo;
 mod reference;
 mod reference_file;
