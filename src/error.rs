@@ -34,7 +34,12 @@ impl Error {
 
     /// Whether a text could not be parsed.
     pub fn is_syntax(&self) -> bool {
-        matches!(*self.0, ErrorKind::PauliSyntax { .. })
+        matches!(*self.0, ErrorKind::PauliSyntax { .. } | ErrorKind::Format { .. })
+    }
+
+    /// Whether a file could not be read or written.
+    pub fn is_io(&self) -> bool {
+        matches!(*self.0, ErrorKind::Io { .. })
     }
 }
 
@@ -117,6 +122,10 @@ pub(crate) enum ErrorKind {
         column: usize,
         other: f64,
     },
+    #[error("{format}, {place}: {reason}")]
+    Format { format: &'static str, place: String, reason: String },
+    #[error("{format}: {reason}")]
+    Io { format: &'static str, reason: String },
     #[error("{what} has {actual} values, expected {expected}")]
     WrongLength { what: &'static str, expected: usize, actual: usize },
 }

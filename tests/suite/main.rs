@@ -6,6 +6,7 @@ mod common;
 mod devices;
 mod encoding;
 mod evolution;
+mod formats;
 mod gates;
 mod gradients;
 mod ising;
