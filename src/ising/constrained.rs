@@ -106,8 +106,8 @@ pub enum PenaltyWeight<'a> {
 /// [`PenaltyWeight::Exact`] takes `L = sum_i min(0, Q_ii + sum_j min(0, Q_ij) / 2)` plus the offset
 /// and `U` the same with maxima: `f(x) = offset + sum_i x_i (Q_ii + sum_j Q_ij x_j / 2)` and each
 /// bracket lies between these sums. [`PenaltyWeight::ExactFrom`] takes `U = f(x')`. An objective of
-/// integers gets the next integer above `U - L`; any other gets `2^-10` more than `U - L`, far above
-/// the rounding of the sums.
+/// integers gets the next integer above `U - L`; any other gets more than `U - L` by `2^-10` of it
+/// or of the largest coefficient, far above the rounding of the sums.
 ///
 /// Without any feasible assignment the minimiser of `P` violates a constraint: ask
 /// [`violations`](Self::violations), whatever the weight.
@@ -341,7 +341,9 @@ impl ConstrainedQubo {
         let quadratic = objective.quadratic().map(|(_, _, value)| value);
         let integers = range < (1u64 << 52) as f64
             && objective.linear().iter().copied().chain(quadratic).all(|v| is_integer(&v));
-        let above = if integers { range.floor() + 1.0 } else { range * (1.0 + 1.0 / 1024.0) };
+        // A known optimum at the lower bound has the range 0, and still needs some penalty.
+        let margin = range.max(objective.max_abs_coefficient()) / 1024.0;
+        let above = if integers { range.floor() + 1.0 } else { range + margin };
         finite(|| "the exact penalty weight".into(), above)
     }
 

@@ -217,7 +217,7 @@ impl Qubo {
             starts.push(starts[starts.len() - 1] + expansion.n_bits());
         }
         // A number is a constant and its bits.
-        let terms = |i: usize| expansions[i].weights().enumerate().map(move |(k, w)| (k, w));
+        let terms = |i: usize| expansions[i].weights().enumerate();
         let (mut entries, mut offset) = (Vec::new(), offset);
         for (i, &c) in linear.iter().enumerate() {
             offset += c * expansions[i].lower();

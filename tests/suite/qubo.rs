@@ -85,9 +85,11 @@ fn optimum(problem: &ConstrainedQubo) -> Option<f64> {
     feasible.map(|bits| problem.objective().energy(&bits)).reduce(f64::min)
 }
 
-fn random_problem(rng: &mut StdRng, n: usize) -> Option<ConstrainedQubo> {
-    let mut problem =
-        ConstrainedQubo::new(Qubo::sparse(n, integer_entries(rng, n, 0.5), 2.0).unwrap());
+/// Coefficients of the objective are multiples of `unit`.
+fn random_problem(rng: &mut StdRng, n: usize, unit: f64) -> Option<ConstrainedQubo> {
+    let mut entries = integer_entries(rng, n, 0.5);
+    entries.iter_mut().for_each(|entry| entry.2 *= unit);
+    let mut problem = ConstrainedQubo::new(Qubo::sparse(n, entries, 2.0).unwrap());
     let n_constraints = rng.random_range(1..=2);
     for _ in 0..n_constraints {
         let scale = rng.random_range(1..=2);
@@ -135,7 +137,9 @@ fn minimisers_of_exact_penalties_are_the_feasible_optima() {
     let mut rng = rng(7);
     let (mut n_tested, mut n_infeasible) = (0, 0);
     while n_tested < 150 {
-        let Some(problem) = random_problem(&mut rng, 5) else { continue };
+        // Powers of two, so that sums stay exact, also where the weight is no integer.
+        let unit = [1.0, 0.125][n_tested % 2];
+        let Some(problem) = random_problem(&mut rng, 5, unit) else { continue };
         let Some(best) = optimum(&problem) else {
             let penalised = problem.penalised(PenaltyWeight::Exact).unwrap();
             let n = penalised.qubo().n_variables();

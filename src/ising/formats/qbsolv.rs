@@ -5,7 +5,8 @@
 //! The model has `maxNodes` variables, named or not. A coupler may join variables that are not
 //! among the nodes, as in the files that come with qbsolv, though its manual forbids it. The format
 //! does not say whether to minimise; the Beasley problems that come with qbsolv are to be maximised,
-//! so solve their [`negated`](Qubo::negated) model. The format has no offset: it is kept in a comment `c offset <number>`, which other programs ignore.
+//! so solve their [`negated`](Qubo::negated) model. The format has no offset: it is kept in a comment
+//! `c offset <number>`, which other programs ignore.
 //!
 //! ```
 //! use burn_quantum::ising::formats::qbsolv;
