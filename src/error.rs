@@ -11,7 +11,7 @@ pub struct Error(Box<ErrorKind>);
 impl Error {
     /// Whether something is too large for the method that was asked to handle it.
     pub fn is_size_limit(&self) -> bool {
-        matches!(*self.0, ErrorKind::TooManyQubits { .. })
+        matches!(*self.0, ErrorKind::TooManyQubits { .. } | ErrorKind::TooManyVariables { .. })
     }
 
     /// Whether a number was not finite or out of its range, or a matrix not of the kind asked for.
@@ -23,12 +23,26 @@ impl Error {
                 | ErrorKind::NotHermitian { .. }
                 | ErrorKind::Incomplete { .. }
                 | ErrorKind::Singular { .. }
+                | ErrorKind::PairOutOfRange { .. }
+                | ErrorKind::DiagonalPair { .. }
+                | ErrorKind::Asymmetric { .. }
+                | ErrorKind::VariableOutOfRange { .. }
+                | ErrorKind::Repeated { .. }
+                | ErrorKind::Infeasible { .. }
         )
     }
 
     /// Whether a text could not be parsed.
     pub fn is_syntax(&self) -> bool {
-        matches!(*self.0, ErrorKind::PauliSyntax { .. } | ErrorKind::Qasm { .. })
+        matches!(
+            *self.0,
+            ErrorKind::PauliSyntax { .. } | ErrorKind::Qasm { .. } | ErrorKind::Format { .. }
+        )
+    }
+
+    /// Whether a file could not be read or written.
+    pub fn is_io(&self) -> bool {
+        matches!(*self.0, ErrorKind::Io { .. })
     }
 }
 
@@ -80,6 +94,45 @@ pub(crate) enum ErrorKind {
     Qasm { line: usize, column: usize, message: String },
     #[error("OpenQASM 2 cannot express {what}: {remedy}")]
     NotInQasm2 { what: String, remedy: &'static str },
+    #[error("{given} {what} exceed the limit of {limit} for {method}: {remedy}")]
+    TooManyVariables {
+        given: usize,
+        limit: usize,
+        what: &'static str,
+        method: &'static str,
+        remedy: &'static str,
+    },
+    #[error(
+        "{what} ({i}, {j}) is out of range for {n} {variable}: use 0 to {}", n.saturating_sub(1)
+    )]
+    PairOutOfRange { what: &'static str, i: usize, j: usize, variable: &'static str, n: usize },
+    #[error("number {i} is out of range for {n} {variable}: use 0 to {}", n.saturating_sub(1))]
+    VariableOutOfRange { variable: &'static str, i: usize, n: usize },
+    #[error("number {i} of the {what} is given twice: {remedy}")]
+    Repeated { what: &'static str, i: usize, remedy: &'static str },
+    #[error("constraint {constraint} has no solution: {reason}")]
+    Infeasible { constraint: usize, reason: String },
+    #[error("{what} ({i}, {i}) = {value} is on the diagonal: {remedy}")]
+    DiagonalPair { what: &'static str, i: usize, value: f64, remedy: &'static str },
+    #[error(
+        "{what} ({i}, {j}) = {upper} differs from ({j}, {i}) = {lower}, while ({row}, {column}) = \
+         {other} is below the diagonal: give a symmetric matrix, or one with zeros below the \
+         diagonal"
+    )]
+    Asymmetric {
+        what: &'static str,
+        i: usize,
+        j: usize,
+        upper: f64,
+        lower: f64,
+        row: usize,
+        column: usize,
+        other: f64,
+    },
+    #[error("{format}, {place}: {reason}")]
+    Format { format: &'static str, place: String, reason: String },
+    #[error("{format}: {reason}")]
+    Io { format: &'static str, reason: String },
     #[error("{what} has {actual} values, expected {expected}")]
     WrongLength { what: &'static str, expected: usize, actual: usize },
 }

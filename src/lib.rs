@@ -9,21 +9,24 @@
 //! | qubits | little-endian: qubit 0 is the least significant bit of a basis index (PennyLane's wire 0 is the most significant: convert) |
 //! | rotations | `R_G(theta) = exp(-i theta G / 2)`, radians, `hbar = 1` |
 //! | spins | `s = +1` for basis bit 0, `s = -1` for bit 1, so `<Z_i>` is the mean spin |
-//! | Ising energy | `E(s) = sum_i h_i s_i + sum_{i<j} J_ij s_i s_j`, minimised (as dimod) |
+//! | Ising energy | `E(s) = offset + sum_i h_i s_i + sum_{i<j} J_ij s_i s_j`, minimised (as dimod) |
+//! | QUBO | `E(x) = offset + sum_i Q_ii x_i + sum_{i<j} Q_ij x_i x_j`, `x = (1 + s) / 2`, minimised (as dimod) |
 //! | masks | true = masked out (as burn-nn) |
 //! | complex numbers | split planes in kernels, `num_complex::Complex` in host APIs |
 //! | dtypes | `f32` by default, `f64` everywhere it is asked for; oracles in `f64` |
 //!
 //! # Modules, bottom to top
 //!
-//! [`circuit`] (circuits as data), [`encoding`] (features to circuits), [`statevector`] (simulation
-//! and its gradient, noise, shots), [`gradient`] (ways to differentiate), [`ops`] (tensor
-//! operations, the only code that names a backend), [`nn`] (Burn modules).
+//! [`ising`] (Ising models and QUBOs as data), [`circuit`] (circuits as data), [`encoding`]
+//! (features to circuits), [`statevector`] (simulation and its gradient, noise, shots),
+//! [`gradient`] (ways to differentiate), [`ops`] (tensor operations, the only code that names a
+//! backend), [`nn`] (Burn modules).
 
 pub mod circuit;
 pub mod encoding;
 mod error;
 pub mod gradient;
+pub mod ising;
 pub mod nn;
 pub mod ops;
 mod random;
@@ -39,6 +42,7 @@ pub mod prelude {
     };
     pub use crate::encoding;
     pub use crate::gradient::GradientMethod;
+    pub use crate::ising::{BatchedIsing, ConstrainedQubo, Ising, Qubo};
     pub use crate::nn::attention::{
         HierarchicalAttention, HierarchicalAttentionConfig, HierarchicalInput, HierarchicalOutput,
     };

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 /// Bottom to top. Modules on one line may not use each other.
 const LAYERS: &[&[&str]] = &[
     &["error", "random"],
-    &["circuit"],
+    &["ising", "circuit"],
     &["encoding", "statevector"],
     &["gradient"],
     &["ops"],
@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
 
 /// Only `ops` may name Burn's backends; below it there is no Burn at all.
 const WITHOUT_BURN: &[&str] =
-    &["error", "random", "circuit", "encoding", "statevector", "gradient"];
+    &["error", "random", "ising", "circuit", "encoding", "statevector", "gradient"];
 
 fn layer(module: &str) -> usize {
     let found = LAYERS.iter().position(|names| names.contains(&module));
