@@ -17,11 +17,12 @@
 //!
 //! # Modules, bottom to top
 //!
-//! [`ising`] (Ising models and QUBOs as data), [`circuit`] (circuits as data), [`encoding`]
-//! (features to circuits), [`statevector`] (simulation and its gradient, noise, shots),
-//! [`gradient`] (ways to differentiate), [`ops`] (tensor operations, the only code that names a
+//! [`ising`] (Ising models and QUBOs as data), [`circuit`] (circuits as data), [`annealing`]
+//! (samplers of Ising models), [`encoding`] (features to circuits), [`statevector`] (simulation and
+//! its gradient, noise, shots), [`gradient`] (ways to differentiate), [`ops`] (tensor operations, the only code that names a
 //! backend), [`nn`] (Burn modules).
 
+pub mod annealing;
 pub mod circuit;
 pub mod encoding;
 mod error;
@@ -37,6 +38,7 @@ pub use error::Error;
 /// What most programs import.
 pub mod prelude {
     pub use crate::Error;
+    pub use crate::annealing::{IsingSampler, SampleSet, SimulatedAnnealing};
     pub use crate::circuit::{
         Angle, Channel, Circuit, Gate, NoisyCircuit, Observable, Pauli, PauliString, ansatz,
     };

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 const LAYERS: &[&[&str]] = &[
     &["error", "random"],
     &["ising", "circuit"],
-    &["encoding", "statevector"],
+    &["annealing", "encoding", "statevector"],
     &["gradient"],
     &["ops"],
     &["nn"],
@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
 
 /// Only `ops` may name Burn's backends; below it there is no Burn at all.
 const WITHOUT_BURN: &[&str] =
-    &["error", "random", "ising", "circuit", "encoding", "statevector", "gradient"];
+    &["error", "random", "ising", "circuit", "annealing", "encoding", "statevector", "gradient"];
 
 fn layer(module: &str) -> usize {
     let found = LAYERS.iter().position(|names| names.contains(&module));

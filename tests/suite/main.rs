@@ -1,5 +1,6 @@
 //! All integration tests in one binary, because each binary links all of Burn.
 
+mod annealing;
 mod attention;
 mod circuits;
 mod common;

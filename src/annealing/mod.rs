@@ -1,0 +1,94 @@
+//! Samplers of Ising models.
+//!
+//! [`IsingSampler`] draws configurations of an [`Ising`] model or of a [`BatchedIsing`]; a
+//! [`SampleSet`] holds them, with energies that the model itself evaluates.
+//!
+//! | sampler | draws | for |
+//! | --- | --- | --- |
+//! | [`SimulatedAnnealing`] | low energies | any model; the default choice |
+//! | [`Tabu`] | low energies | dense models with fields |
+//! | [`ParallelTempering`] | low energies, Boltzmann samples | rugged sparse models |
+//! | [`PathIntegral`] | low energies | comparison with quantum annealing |
+//! | [`SimulatedBifurcation`] | low energies | comparison; no temperature |
+//! | [`GibbsSampler`] | Boltzmann samples | learning |
+//! | [`Exact`] | the lowest configurations | up to 30 spins, and tests |
+//! | [`Random`] | uniform spins | baselines |
+//!
+//! [`effective_beta`] estimates the inverse temperature of any samples, and
+//! [`check_conformance`] is the contract of `IsingSampler` as a function.
+
+mod chains;
+mod conformance;
+mod control;
+mod exact;
+mod gibbs;
+mod kernels;
+mod parallel_tempering;
+mod path_integral;
+mod random;
+mod sample_set;
+mod schedule;
+mod simulated_annealing;
+mod simulated_bifurcation;
+mod tabu;
+mod temperature;
+mod walker;
+
+pub use chains::{Order, Update};
+pub use conformance::{NonConformance, check_conformance};
+pub use control::{Cancellation, Limits, Progress};
+pub use exact::{BoltzmannMoments, Exact};
+pub use gibbs::GibbsSampler;
+pub use parallel_tempering::ParallelTempering;
+pub use path_integral::PathIntegral;
+pub use random::Random;
+pub use sample_set::{BatchSampleSet, Sample, SampleSet};
+pub use schedule::Schedule;
+pub use simulated_annealing::SimulatedAnnealing;
+pub use simulated_bifurcation::{Bifurcation, SimulatedBifurcation};
+pub use tabu::Tabu;
+pub use temperature::{EffectiveBeta, effective_beta};
+
+use crate::error::Error;
+use crate::ising::{BatchedIsing, Ising};
+
+/// Draws spin configurations of Ising models.
+///
+/// Simulators and clients of devices implement it alike, and must pass [`check_conformance`]. An
+/// implementation never substitutes another sampler for itself.
+///
+/// ```
+/// use burn_quantum::annealing::{IsingSampler, Random, Tabu};
+/// use burn_quantum::ising::Ising;
+///
+/// let samplers: [Box<dyn IsingSampler>; 2] = [Box::new(Random::default()), Box::new(Tabu::default())];
+/// let model = Ising::sparse(vec![0.0; 2], [(0, 1, -1.0)], 0.0)?;
+/// for sampler in samplers {
+///     assert_eq!(sampler.sample(&model, 5)?.n_reads(), 5);
+/// }
+/// # Ok::<(), burn_quantum::Error>(())
+/// ```
+pub trait IsingSampler: std::fmt::Debug + Send + Sync {
+    /// Draws `n_reads` samples of one model, or fewer if it is interrupted.
+    ///
+    /// # Errors
+    ///
+    /// When no read is asked for, the model does not fit the sampler, or the device does not
+    /// answer.
+    fn sample(&self, model: &Ising, n_reads: usize) -> Result<SampleSet, Error>;
+
+    /// Draws `n_reads` samples of each model of a batch: by default, of one after the other.
+    ///
+    /// # Errors
+    ///
+    /// As [`sample`](Self::sample).
+    fn sample_batch(
+        &self,
+        models: &BatchedIsing<'_>,
+        n_reads: usize,
+    ) -> Result<BatchSampleSet, Error> {
+        chains::check_reads(n_reads)?;
+        let sets = (0..models.n_problems()).map(|p| self.sample(&models.problem(p), n_reads));
+        Ok(BatchSampleSet::joined(models.n_spins(), sets.collect::<Result<_, _>>()?))
+    }
+}

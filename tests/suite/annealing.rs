@@ -1,0 +1,499 @@
+//! Samplers: distributions against enumeration, reproducibility, limits and refusals.
+
+use burn_quantum::annealing::{
+    Bifurcation, Cancellation, Exact, GibbsSampler, IsingSampler, Order, ParallelTempering,
+    PathIntegral, Random, SampleSet, Schedule, SimulatedAnnealing, SimulatedBifurcation, Tabu,
+    Update, check_conformance, effective_beta,
+};
+use burn_quantum::ising::{BatchedIsing, Ising};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// All pairs of `n` spins with couplings uniform on `(-1, 1) 1.7 / sqrt(n)`, and fields.
+fn all_pairs(n: usize, seed: u64) -> Ising {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let fields = (0..n).map(|_| rng.random_range(-0.5..0.5)).collect();
+    let mut couplings = vec![0.0; n * n];
+    for i in 0..n {
+        for j in i + 1..n {
+            couplings[i * n + j] = rng.random_range(-1.0..1.0) * 1.7 / (n as f64).sqrt();
+        }
+    }
+    Ising::dense(fields, &couplings, 0.25).expect("finite")
+}
+
+/// A ring with chords of three neighbours a spin, `coupling(k)` for each pair.
+fn sparse(n: usize, field: f64, coupling: impl Fn(usize) -> f64) -> Ising {
+    let ring = (0..n).map(|i| (i, (i + 1) % n));
+    let chords = (0..n / 2).map(|i| (i, i + n / 2));
+    let pairs = ring.chain(chords).enumerate().map(|(k, (i, j))| (i, j, coupling(k)));
+    let fields = (0..n).map(|i| if i % 3 == 0 { field } else { 0.0 }).collect();
+    Ising::sparse(fields, pairs, 0.0).expect("finite")
+}
+
+fn signs(k: usize) -> f64 {
+    if k.is_multiple_of(3) { 1.0 } else { -1.0 }
+}
+
+fn batch(n_problems: usize, n: usize, seed: u64) -> BatchedIsing<'static> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let h: Vec<f32> = (0..n_problems * n).map(|_| rng.random_range(-0.5..0.5)).collect();
+    let scale = 1.7 / (n as f32).sqrt();
+    let j: Vec<f32> =
+        (0..n_problems * n * n).map(|_| rng.random_range(-1.0..1.0) * scale).collect();
+    BatchedIsing::new(n_problems, n, h, j).expect("finite")
+}
+
+/// Means and pair moments within 4 sigma of enumeration. For hundreds of moments in all, sigma is
+/// that of independent samples.
+fn assert_boltzmann(name: &str, model: &Ising, beta: f64, set: &SampleSet) {
+    let exact = Exact::moments(model, beta).expect("few spins");
+    let (n, reads) = (model.n_spins(), set.n_reads() as f64);
+    let check = |what: String, mean: f64, sum: f64| {
+        let sigma = ((1.0 - mean * mean).max(0.0) / reads).sqrt();
+        let error = sum / reads - mean;
+        assert!(error.abs() < 4.0 * sigma + 1e-9, "{name}: {what} is off by {error}, {sigma}");
+    };
+    for i in 0..n {
+        for j in i..n {
+            let value = |spins: &[i8]| match i == j {
+                true => f64::from(spins[i]),
+                false => f64::from(spins[i] * spins[j]),
+            };
+            let sum = set.iter().map(|s| s.count as f64 * value(s.spins)).sum();
+            let mean = if i == j { exact.mean_spins[i] } else { exact.correlations[i * n + j] };
+            check(format!("moment {i} {j}"), mean, sum);
+        }
+    }
+}
+
+#[test]
+fn samples_at_a_fixed_temperature_have_the_exact_moments() {
+    let models = [
+        ("dense", all_pairs(10, 1)),
+        ("sparse integers", sparse(12, 1.0, signs)),
+        ("sparse reals", sparse(12, 0.4, |k| 0.3 * k as f64 / 10.0 - 0.4)),
+        ("free", Ising::sparse(vec![0.0; 3], [], 0.0).expect("valid")),
+    ];
+    let reads = 10_000;
+    for (name, model) in &models {
+        for beta in [0.4, 1.0] {
+            for update in [Update::Metropolis, Update::Gibbs] {
+                for order in [Order::Random, Order::Sequential] {
+                    let sampler = SimulatedAnnealing::default()
+                        .with_n_sweeps(150)
+                        .with_schedule(Schedule::constant(beta))
+                        .with_update(update)
+                        .with_order(order)
+                        .with_seed(17);
+                    let set = sampler.sample(model, reads).expect("valid");
+                    let name = format!("{name}, {update:?}, {order:?}, beta {beta}");
+                    assert_boltzmann(&name, model, beta, &set);
+                }
+            }
+            let gibbs = GibbsSampler::new(beta).with_n_sweeps(150).with_seed(4);
+            let set = gibbs.sample(model, reads).expect("valid");
+            assert_boltzmann(&format!("{name}, GibbsSampler"), model, beta, &set);
+        }
+    }
+}
+
+/// More spins than reads have lanes for, where rows are added one by one.
+#[test]
+fn the_kernel_of_large_dense_models_has_the_exact_moments() {
+    let small = all_pairs(9, 3);
+    let n = 70;
+    // The small model, and spins that see nothing but a field.
+    let mut couplings = vec![0.0; n * n];
+    small.couplings().for_each(|(i, j, value)| couplings[i * n + j] = value);
+    for i in 9..n {
+        for j in i + 1..n {
+            couplings[i * n + j] = 1e-12;
+        }
+    }
+    let mut fields = small.fields().to_vec();
+    fields.resize(n, 0.3);
+    let model = Ising::dense(fields, &couplings, 0.0).expect("finite");
+    for update in [Update::Metropolis, Update::Gibbs] {
+        let sampler = SimulatedAnnealing::default()
+            .with_n_sweeps(100)
+            .with_schedule(Schedule::constant(0.8))
+            .with_update(update);
+        let set = sampler.sample(&model, 10_000).expect("valid");
+        let first: Vec<i8> = set.iter().flat_map(|s| &s.spins[..9]).copied().collect();
+        assert_boltzmann("dense", &small, 0.8, &SampleSet::new(&small, first).expect("spins"));
+        let (mean, exact) = (set.mean_spins()[69], -(0.8f64 * 0.3).tanh());
+        assert!((mean - exact).abs() < 4.0 * 0.01, "{mean}, not {exact}");
+    }
+}
+
+#[test]
+fn problems_of_a_batch_have_their_exact_moments() {
+    let models = batch(21, 8, 2);
+    for update in [Update::Metropolis, Update::Gibbs] {
+        let sampler = SimulatedAnnealing::default()
+            .with_n_sweeps(100)
+            .with_schedule(Schedule::constant(0.9))
+            .with_update(update);
+        let set = sampler.sample_batch(&models, 4000).expect("valid");
+        for p in [0, 7, 15, 16, 20] {
+            let name = format!("problem {p}, {update:?}");
+            assert_boltzmann(&name, &models.problem(p), 0.9, &set.problem(p));
+        }
+    }
+    let set = GibbsSampler::new(0.5).with_n_sweeps(100).sample_batch(&models, 4000).expect("valid");
+    assert_boltzmann("Gibbs", &models.problem(3), 0.5, &set.problem(3));
+}
+
+#[test]
+fn parallel_tempering_and_its_cluster_moves_keep_the_boltzmann_distribution() {
+    for (model, clusters) in [(sparse(10, 0.5, signs), true), (all_pairs(8, 5), false)] {
+        let sampler = ParallelTempering::default()
+            .with_n_sweeps(60)
+            .with_n_temperatures(5)
+            .with_range(0.2, 1.5)
+            .with_cluster_moves(clusters)
+            .with_boltzmann_samples();
+        let set = sampler.sample(&model, 8000).expect("valid");
+        assert_boltzmann("tempering", &model, 1.5, &set);
+    }
+}
+
+/// Textbook Metropolis accepts every flip that costs nothing. In sweeps over a flat landscape this
+/// flips every spin every time: after an even number of sweeps the chain is where it started, for
+/// ever, in whatever order each sweep visits the spins. Ours may stay, so it forgets its start.
+#[test]
+fn textbook_metropolis_sweeps_are_not_ergodic_and_ours_are() {
+    let start = [1, -1, 1, 1, -1, -1];
+    let mut textbook = start;
+    for _sweep in 0..1000 {
+        for spin in &mut textbook {
+            let energy_change = 0.0f64;
+            if (-energy_change).exp() >= 1.0 {
+                *spin = -*spin;
+            }
+        }
+    }
+    assert_eq!(textbook, start);
+
+    let flat = [
+        Ising::sparse(vec![0.0; 6], [], 0.0).expect("valid"),
+        Ising::dense(vec![0.0; 6], &[0.0; 36], 0.0).expect("valid"),
+    ];
+    for (model, order) in flat.iter().zip([Order::Sequential, Order::Random]) {
+        let sampler = SimulatedAnnealing::default()
+            .with_n_sweeps(200)
+            .with_order(order)
+            .with_initial_states(start.to_vec());
+        let set = sampler.sample(model, 4000).expect("valid");
+        assert_boltzmann("flat", model, 1.0, &set);
+    }
+}
+
+fn all_samplers() -> Vec<Box<dyn IsingSampler>> {
+    let annealing = SimulatedAnnealing::default().with_n_sweeps(60).with_seed(1);
+    let bifurcation = SimulatedBifurcation::default().with_n_steps(60);
+    vec![
+        Box::new(annealing.clone()),
+        Box::new(annealing.with_update(Update::Gibbs).with_order(Order::Sequential)),
+        Box::new(GibbsSampler::new(1.0).with_n_sweeps(50)),
+        Box::new(Random::default()),
+        Box::new(Exact::default()),
+        Box::new(Tabu::default()),
+        Box::new(ParallelTempering::default().with_n_sweeps(40)),
+        Box::new(PathIntegral::default().with_n_sweeps(40)),
+        Box::new(bifurcation.clone().with_kind(Bifurcation::Ballistic)),
+        Box::new(bifurcation),
+    ]
+}
+
+#[test]
+fn every_sampler_conforms() {
+    for sampler in all_samplers() {
+        check_conformance(&*sampler).unwrap_or_else(|e| panic!("{sampler:?}: {e}"));
+    }
+}
+
+/// The check would notice: a sampler that answers another model, and one that forgets reads.
+#[test]
+fn the_conformance_check_finds_wrong_samplers() {
+    #[derive(Debug)]
+    struct Wrong(bool);
+
+    impl IsingSampler for Wrong {
+        fn sample(&self, model: &Ising, n: usize) -> Result<SampleSet, burn_quantum::Error> {
+            let fields = model.fields().iter().map(|h| h + 1.0).collect();
+            let other = Ising::sparse(fields, model.couplings(), 0.0)?;
+            match self.0 {
+                true => Random::default().sample(&other, n),
+                false => Random::default().sample(model, n.min(2)),
+            }
+        }
+    }
+
+    for wrong in [Wrong(true), Wrong(false)] {
+        assert!(check_conformance(&wrong).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn optimisers_find_the_ground_state() {
+    for model in [all_pairs(16, 8), sparse(16, 0.0, signs), sparse(16, 0.3, |k| 0.1 * k as f64)] {
+        let ground = Exact::default().sample(&model, 1).expect("16 spins").energies()[0];
+        let samplers: [Box<dyn IsingSampler>; 5] = [
+            Box::new(SimulatedAnnealing::default()),
+            Box::new(Tabu::default()),
+            Box::new(ParallelTempering::default().with_n_sweeps(200)),
+            Box::new(PathIntegral::default()),
+            Box::new(SimulatedBifurcation::default()),
+        ];
+        for sampler in samplers {
+            let set = sampler.sample(&model, 32).expect("valid");
+            let best = set.first().expect("32 reads").energy;
+            assert!((best - ground).abs() < 1e-9, "{sampler:?}: {best}, not {ground}");
+        }
+        // Positions between the walls exert wrong forces: close is all that this one promises.
+        let ballistic = SimulatedBifurcation::default().with_kind(Bifurcation::Ballistic);
+        let best = ballistic.sample(&model, 32).expect("valid").first().expect("reads").energy;
+        assert!(best < 0.95 * ground, "{best}, not {ground}");
+    }
+}
+
+/// A planted model of each kind: every coupling agrees with a hidden configuration.
+#[test]
+fn annealing_finds_planted_configurations_of_any_size_and_scale() {
+    for scale in [1.0, 1e-30, 1e30, 1e300] {
+        for (n, density) in [(40, 1.0), (200, 0.5), (300, 0.05)] {
+            let mut rng = StdRng::seed_from_u64(n as u64);
+            let hidden: Vec<i8> = (0..n).map(|_| if rng.random() { 1 } else { -1 }).collect();
+            let mut pairs = Vec::new();
+            for i in 0..n {
+                for j in i + 1..n {
+                    if rng.random::<f64>() < density {
+                        let size =
+                            if scale == 1.0 { 1.0 } else { rng.random_range(0.1..1.0) * scale };
+                        pairs.push((i, j, -size * f64::from(hidden[i] * hidden[j])));
+                    }
+                }
+            }
+            let model = Ising::sparse(vec![0.0; n], pairs, 0.0).expect("finite");
+            let set = SimulatedAnnealing::default().with_n_sweeps(200).sample(&model, 8);
+            let best = set.expect("valid").first().expect("8 reads").energy;
+            let ground = model.energy(&hidden);
+            assert!((best - ground).abs() <= 1e-9 * ground.abs(), "{n} spins, {scale}: {best}");
+        }
+    }
+}
+
+#[test]
+fn a_problem_gives_the_same_samples_alone_and_in_a_batch() {
+    let models = batch(1000, 12, 6);
+    let sampler = SimulatedAnnealing::default().with_n_sweeps(30).with_seed(5);
+    let all = sampler.sample_batch(&models, 2).expect("valid");
+    for b in [0, 1, 15, 16, 517, 999] {
+        let (h, j) = (models.fields_of(b).to_vec(), models.couplings_of(b).to_vec());
+        let one = BatchedIsing::new(1, 12, h, j).expect("finite");
+        let alone = sampler.clone().with_stream(b as u64).sample_batch(&one, 2).expect("valid");
+        assert_eq!(alone.spins(), all.spins_of(b), "problem {b}");
+    }
+    // And the same problem in another place is another stream.
+    assert!(
+        all.spins_of(0)
+            != sampler.clone().with_seed(6).sample_batch(&models, 2).expect("valid").spins_of(0)
+    );
+    let tabu = Tabu::default().with_n_iterations(20);
+    let all = tabu.sample_batch(&batch(5, 12, 6), 3).expect("valid");
+    let alone = tabu.with_stream(4).sample(&batch(5, 12, 6).problem(4), 3).expect("valid");
+    assert_eq!(alone.spins(), all.spins_of(4));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_samples_on_any_number_of_threads() {
+    let pool = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().expect("threads");
+    let (one, two) = (pool(1), pool(2));
+    let models =
+        [all_pairs(20, 1), all_pairs(80, 1), sparse(40, 0.0, signs), sparse(40, 0.1, |k| k as f64)];
+    for sampler in all_samplers() {
+        for model in models
+            .iter()
+            .filter(|m| m.n_spins() <= 20 || !format!("{sampler:?}").starts_with("Exact"))
+        {
+            let run = || sampler.sample(model, 150).expect("valid");
+            let (a, b) = (one.install(run), two.install(run));
+            assert_eq!(a.spins(), b.spins(), "{sampler:?}");
+            // A read does not depend on how many there are.
+            let fewer = sampler.sample(model, 70).expect("valid");
+            assert_eq!(fewer.spins(), &a.spins()[..fewer.spins().len()], "{sampler:?}");
+        }
+        let models = batch(40, 6, 1);
+        let run = || sampler.sample_batch(&models, 2).expect("valid");
+        assert_eq!(one.install(run).spins(), two.install(run).spins(), "{sampler:?}");
+    }
+}
+
+#[test]
+fn initial_states_are_where_chains_start() {
+    for model in
+        [all_pairs(20, 1), all_pairs(80, 1), sparse(40, 0.0, signs), sparse(40, 0.1, |k| k as f64)]
+    {
+        let n = model.n_spins();
+        let states: Vec<i8> = (0..3 * n).map(|k| if k * k % 7 < 3 { 1 } else { -1 }).collect();
+        let sampler = SimulatedAnnealing::default().with_n_sweeps(0);
+        let set =
+            sampler.clone().with_initial_states(states.clone()).sample(&model, 7).expect("valid");
+        for (r, sample) in set.iter().enumerate() {
+            assert_eq!(sample.spins, &states[r % 3 * n..][..n]);
+        }
+        let odd = sampler.clone().with_initial_states(vec![1; n + 1]).sample(&model, 1);
+        assert!(odd.is_err());
+        let zero = sampler.with_initial_states(vec![0; n]).sample(&model, 1);
+        assert!(zero.expect_err("zero is no spin").is_invalid_value());
+    }
+    let models = batch(20, 6, 1);
+    let states: Vec<i8> = (0..12).map(|k| if k % 5 < 2 { 1 } else { -1 }).collect();
+    let sampler =
+        SimulatedAnnealing::default().with_n_sweeps(0).with_initial_states(states.clone());
+    let set = sampler.sample_batch(&models, 2).expect("valid");
+    assert_eq!(set.spins_of(19), [&states[6..], &states[6..]].concat());
+}
+
+#[test]
+fn limits_stop_runs_with_what_was_found() {
+    let model = all_pairs(80, 2);
+    for sampler in [
+        SimulatedAnnealing::default().with_n_sweeps(100_000_000),
+        SimulatedAnnealing::default().with_schedule(Schedule::Custom(vec![1.0; 1_000_000])),
+    ] {
+        for model in [model.clone(), sparse(40, 0.0, signs), sparse(40, 0.1, |k| k as f64)] {
+            let sampler = sampler.clone().with_n_sweeps(1_000_000);
+            let set = sampler
+                .with_time_limit(Duration::from_millis(20))
+                .sample(&model, 3)
+                .expect("valid");
+            assert!(set.is_interrupted() && set.n_reads() >= 1, "{} reads", set.n_reads());
+            assert!(set.elapsed() < Duration::from_secs(5));
+        }
+    }
+    let cancellation = Cancellation::default();
+    let switch = cancellation.clone();
+    let limits = burn_quantum::annealing::Limits::default()
+        .with_cancellation(cancellation)
+        .with_progress(move |_| switch.cancel());
+    let set = Tabu::default().with_limits(limits).sample(&model, 1000).expect("valid");
+    assert!(set.is_interrupted() && (1..1000).contains(&set.n_reads()));
+    let seen = Arc::new(AtomicUsize::new(0));
+    let of_progress = seen.clone();
+    let limits = burn_quantum::annealing::Limits::default()
+        .with_progress(move |p| _ = of_progress.fetch_max(p.reads_done, Ordering::Relaxed));
+    let set = Random::default().with_limits(limits).sample(&model, 50).expect("valid");
+    assert!(!set.is_interrupted() && seen.load(Ordering::Relaxed) == 50);
+}
+
+#[test]
+fn automatic_ranges_follow_the_scale_and_not_the_smallest_coupling() {
+    let model = all_pairs(64, 4);
+    let (hot, cold) = Schedule::range(&model);
+    assert!(hot > 0.02 && cold < 100.0, "{hot} to {cold}");
+    let scaled = |factor: f64| {
+        let fields = model.fields().iter().map(|h| h * factor).collect();
+        let couplings = model.couplings().map(|(i, j, value)| (i, j, value * factor));
+        Ising::sparse(fields, couplings, 0.0).expect("finite")
+    };
+    for factor in [1e-200, 1e-3, 1e3, 1e200] {
+        let (h, c) = Schedule::range(&scaled(factor));
+        assert!((h * factor / hot - 1.0).abs() < 1e-9 && (c * factor / cold - 1.0).abs() < 1e-9);
+    }
+    // One coupling that is nearly zero changes nothing.
+    let with_tiny = Ising::sparse(vec![0.0; 3], [(0, 1, 1.0), (1, 2, 1e-9)], 0.0).expect("finite");
+    assert!(Schedule::range(&with_tiny).1 < 1e10);
+}
+
+#[test]
+fn the_effective_temperature_of_samples_is_found() {
+    for (model, beta) in [(all_pairs(10, 9), 1.3), (sparse(30, 0.2, signs), 0.6)] {
+        let set = GibbsSampler::new(beta).with_n_sweeps(200).sample(&model, 3000).expect("valid");
+        let estimate = effective_beta(&model, &set).expect("enough");
+        let error = estimate.beta - beta;
+        assert!(error.abs() < 4.0 * estimate.standard_error, "{estimate:?}");
+        assert!(estimate.standard_error < 0.05, "{estimate:?}");
+        let counted = effective_beta(&model, &set.aggregated()).expect("enough");
+        assert!((counted.beta - estimate.beta).abs() < 1e-9);
+    }
+    let model = Ising::sparse(vec![1.0], [], 0.0).expect("valid");
+    let of =
+        |spins: Vec<i8>| effective_beta(&model, &SampleSet::new(&model, spins).expect("spins"));
+    assert_eq!(of(vec![-1, -1]).expect("informative").beta, f64::INFINITY);
+    assert_eq!(of(vec![1]).expect("informative").beta, f64::NEG_INFINITY);
+    // Three of four: p = 3/4, so 2 beta = ln 3.
+    let estimate = of(vec![-1, -1, 1, -1]).expect("informative").beta;
+    assert!((estimate - 3f64.ln() / 2.0).abs() < 1e-9);
+    assert!(of(vec![1, -1]).expect("informative").beta.abs() < 1e-9);
+    assert!(of(vec![]).is_err());
+}
+
+#[test]
+fn enumeration_agrees_with_brute_force() {
+    for model in [all_pairs(13, 3), sparse(14, 0.5, signs)] {
+        let n = model.n_spins();
+        let mut all: Vec<f64> = (0..1u32 << n)
+            .map(|bits| {
+                model.energy(&(0..n).map(|i| 1 - 2 * (bits >> i & 1) as i8).collect::<Vec<_>>())
+            })
+            .collect();
+        all.sort_by(f64::total_cmp);
+        let set = Exact::default().sample(&model, 100).expect("few spins");
+        for (a, b) in set.energies().iter().zip(&all) {
+            assert!((a - b).abs() < 1e-12);
+        }
+        let log_z = all.iter().map(|e| (-0.7 * e).exp()).sum::<f64>().ln();
+        let moments = Exact::moments(&model, 0.7).expect("few spins");
+        assert!((moments.log_partition - log_z).abs() < 1e-9);
+    }
+    let large = Ising::sparse(vec![0.0; 31], [], 0.0).expect("valid");
+    assert!(Exact::default().sample(&large, 1).expect_err("too large").is_size_limit());
+    assert!(Exact::moments(&large, 1.0).expect_err("too large").is_size_limit());
+}
+
+#[test]
+fn bad_options_are_refused() {
+    let model = all_pairs(4, 1);
+    for schedule in [
+        Schedule::constant(f64::NAN),
+        Schedule::constant(-1.0),
+        Schedule::Geometric { from: 0.0, to: 1.0 },
+        Schedule::Custom(vec![1.0, f64::INFINITY]),
+    ] {
+        let sampler = SimulatedAnnealing::default().with_schedule(schedule.clone());
+        let error = sampler.sample(&model, 1).expect_err("not a schedule");
+        assert!(error.is_invalid_value(), "{schedule:?}: {error}");
+        assert!(sampler.sample_batch(&batch(2, 3, 1), 1).is_err());
+    }
+    assert!(GibbsSampler::new(f64::NAN).sample(&model, 1).is_err());
+    assert!(ParallelTempering::default().with_n_temperatures(0).sample(&model, 1).is_err());
+    assert!(ParallelTempering::default().with_range(-1.0, 1.0).sample(&model, 1).is_err());
+    assert!(PathIntegral::default().with_gamma(0.0).sample(&model, 1).is_err());
+    assert!(PathIntegral::default().with_n_slices(0).sample(&model, 1).is_err());
+    assert!(SimulatedBifurcation::default().with_time_step(f64::NAN).sample(&model, 1).is_err());
+    assert!(SampleSet::new(&model, vec![1, 1, 1]).is_err());
+    assert!(SampleSet::new(&model, vec![1, 1, 1, 0]).is_err());
+}
+
+#[test]
+fn sample_sets_survive_json_and_refuse_broken_ones() {
+    let model = sparse(6, 0.5, signs);
+    let set =
+        Random::default().with_seed(9).sample(&model, 30).expect("valid").aggregated().sorted();
+    let text = serde_json::to_string(&set).expect("serialisable");
+    let back: SampleSet = serde_json::from_str(&text).expect("the same");
+    assert_eq!(back, set);
+    assert!(set.energies().is_sorted() && set.n_reads() == 30 && set.seed() == Some(9));
+    assert_eq!(set.clone().truncated(3).len(), 3);
+    let broken = text.replacen("\"n_spins\":6", "\"n_spins\":5", 1);
+    assert!(serde_json::from_str::<SampleSet>(&broken).is_err());
+    for schedule in [Schedule::Automatic, Schedule::Custom(vec![0.5]), Schedule::constant(2.0)] {
+        let text = serde_json::to_string(&schedule).expect("serialisable");
+        assert_eq!(serde_json::from_str::<Schedule>(&text).expect("the same"), schedule);
+    }
+}
