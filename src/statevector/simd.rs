@@ -574,7 +574,7 @@ mod tests {
         let start = values.clone();
         Machine::new(false).launch(Shuffle(&mut values));
         for l in 0..n {
-            assert_eq!(values[2 * n + l], start[(5 * l + 3) % (2 * n) ^ 1]);
+            assert_eq!(values[2 * n + l], start[((5 * l + 3) % (2 * n)) ^ 1]);
             assert_eq!(values[3 * n + l], start[l ^ 1]);
         }
     }
