@@ -77,7 +77,7 @@ fn every_format_reads_back_what_it_wrote() {
 
 #[test]
 fn files_of_dimod_have_the_energies_of_dimod() {
-    let read = bqm::read(&include_bytes!("../data/dimod_binary.json")[..]).unwrap();
+    let read = bqm::read(&include_bytes!("../data/models/dimod_binary.json")[..]).unwrap();
     let tuple = Label::Tuple(vec![Label::Text("x".into()), Label::Integer(1)]);
     let text = |text: &str| Label::Text(text.into());
     assert_eq!(read.labels, [text("a"), text("b"), Label::Integer(3), tuple]);
@@ -88,8 +88,8 @@ fn files_of_dimod_have_the_energies_of_dimod() {
         assert!((qubo.energy(&bits(4, k)) - expected).abs() < 1e-15, "{k}");
     }
 
-    let json = bqm::read(&include_bytes!("../data/dimod_spin.json")[..]).unwrap().model;
-    let list = coo::read(&include_bytes!("../data/dimod_spin.coo")[..], None).unwrap();
+    let json = bqm::read(&include_bytes!("../data/models/dimod_spin.json")[..]).unwrap().model;
+    let list = coo::read(&include_bytes!("../data/models/dimod_spin.coo")[..], None).unwrap();
     let energies = [
         1.375, 0.375, -2.625, -7.625, -1.625, -2.625, 6.375, 1.375, 0.125, 1.125, -3.875, -6.875,
         -2.875, -1.875, 5.125, 2.125,
@@ -203,7 +203,7 @@ fn malformed_problem_lists_are_refused_with_the_line() {
 
 #[test]
 fn malformed_json_is_refused_with_the_place() {
-    let good = include_str!("../data/dimod_spin.json");
+    let good = include_str!("../data/models/dimod_spin.json");
     let with = |from: &str, to: &str| {
         assert!(good.contains(from), "{from}");
         bqm::read(good.replacen(from, to, 1).as_bytes())
