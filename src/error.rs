@@ -90,6 +90,11 @@ pub(crate) enum ErrorKind {
          so raise the damping"
     )]
     Singular { index: usize, pivot: f64 },
+    #[error(
+        "the states have {given} qubits and the program {n_qubits}: take them from `forward` of the \
+         same program"
+    )]
+    OtherStates { given: usize, n_qubits: usize },
     #[error("line {line}, column {column}: {message}")]
     Qasm { line: usize, column: usize, message: String },
     #[error("OpenQASM 2 cannot express {what}: {remedy}")]

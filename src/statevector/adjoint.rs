@@ -16,7 +16,7 @@ use super::kernels::bind::Sums;
 use super::layout::{self, Share};
 use super::worker::Worker;
 use super::{Program, Real};
-use crate::error::{Error, length};
+use crate::error::{Error, ErrorKind, length};
 use std::ops::Range;
 
 /// The gradient of `sum_{b,k} c[b, k] out[b, k]`.
@@ -75,7 +75,7 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// As [`gradient`](Self::gradient).
+    /// As [`gradient`](Self::gradient), and when the states have another number of qubits.
     ///
     /// ```
     /// use burn_quantum::circuit::{Angle, Circuit, Observable};
@@ -99,6 +99,11 @@ impl Program {
         weights: &[T],
         cotangent: &[T],
     ) -> Result<Gradient<T>, Error> {
+        // The layout of states follows from the batch and the number of qubits, and kernels trust it.
+        if states.n_qubits != self.n_qubits {
+            let (given, n_qubits) = (states.n_qubits, self.n_qubits);
+            return Err(ErrorKind::OtherStates { given, n_qubits }.into());
+        }
         self.check(states.batch, inputs, weights)?;
         length("cotangent", states.batch * self.n_observables, cotangent.len())?;
         check_finite("cotangent", cotangent, self.n_observables)?;
@@ -110,6 +115,7 @@ impl Program {
 #[derive(Debug)]
 pub struct States<T> {
     batch: usize,
+    n_qubits: usize,
     /// One for each tile of each job, or nothing if they were too large to keep.
     jobs: Option<Vec<Vec<Buffer<T>>>>,
 }
@@ -123,8 +129,9 @@ pub(super) fn forward<T: Real>(
     x: &[T],
     w: &[T],
 ) -> (Vec<T>, States<T>) {
+    let n_qubits = program.n_qubits;
     if (batch << program.n_qubits).saturating_mul(2 * size_of::<T>()) > MAX_KEPT {
-        return (T::expectation(program, batch, x, w), States { batch, jobs: None });
+        return (T::expectation(program, batch, x, w), States { batch, n_qubits, jobs: None });
     }
     let (mut values, mut kept) = (Vec::new(), Vec::new());
     for share in layout::shares::<T>(batch, program.n_qubits) {
@@ -147,7 +154,7 @@ pub(super) fn forward<T: Real>(
             kept.push(kets);
         }
     }
-    (values, States { batch, jobs: Some(kept) })
+    (values, States { batch, n_qubits, jobs: Some(kept) })
 }
 
 pub(super) fn backward<T: Real>(

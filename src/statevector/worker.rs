@@ -89,23 +89,24 @@ impl<'a, T: Real> Worker<'a, T> {
                 }
             }
             if drifts::<T>(k + 1) {
-                self.normalise();
+                self.normalise(false);
             }
         }
-        if bound.passes.len() > NORMALISE && drifts::<T>(NORMALISE) {
-            self.normalise();
+        let n_passes = bound.passes.len();
+        if n_passes > NORMALISE && !drifts::<T>(n_passes) && drifts::<T>(NORMALISE) {
+            self.normalise(false);
         }
         self.own = own;
     }
 
-    /// Scales `ket` to norm 1, and `bra`, which drifts alike, by the same factor.
-    fn normalise(&mut self) {
+    /// Scales `ket` to norm 1, and on the way back `bra`, which drifts alike, by the same factor.
+    fn normalise(&mut self, back: bool) {
         let bound = self.bound;
         let mut factors = vec![T::zero(); bound.lanes];
         contract(bound, &bound.norm, &self.ket, None, &mut factors);
         factors.iter_mut().for_each(|norm| *norm = norm.sqrt().recip());
-        let factors = &factors;
-        for state in [&mut self.ket, &mut self.bra].into_iter().filter(|s| !s.is_empty()) {
+        let (factors, bra) = (&factors, back.then_some(&mut self.bra));
+        for state in [&mut self.ket].into_iter().chain(bra) {
             let state = state.view();
             bound.cut.each(bound.registers, |registers| {
                 bound.machine.launch(Scale { state, factors, registers });
@@ -198,7 +199,7 @@ impl<'a, T: Real> Worker<'a, T> {
                 BoundPass::Gate(gate) => self.undo_gate(gate, own_turn(gate, own), gradient),
             }
             if drifts::<T>(k) {
-                self.normalise();
+                self.normalise(true);
             }
         }
         self.own = own;

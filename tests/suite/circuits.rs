@@ -163,6 +163,10 @@ fn kept_states_give_the_same_gradient() {
         let (_, states) = program.forward(batch, &x, &w).unwrap();
         let error = program.gradient_from(states, &x, &w, &c[1..]).unwrap_err().to_string();
         assert!(error.starts_with("cotangent has"), "{error}");
+        let other = Program::new(&Circuit::new(n + 1), &[]).unwrap();
+        let (_, states) = other.forward::<f64>(batch, &[], &[]).unwrap();
+        let error = program.gradient_from(states, &x, &w, &c).unwrap_err().to_string();
+        assert!(error.contains(&format!("have {} qubits", n + 1)), "{error}");
     }
 }
 
