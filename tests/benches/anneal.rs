@@ -10,8 +10,9 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::f64::consts::FRAC_PI_2;
 use std::hint::black_box;
 
-/// Qubits, runs, steps: QHON's tokens, and single annealing runs.
-const SIZES: [(usize, usize, usize); 4] = [(4, 512, 6), (6, 3136, 6), (12, 1, 100), (12, 1, 1000)];
+/// Qubits, runs, steps: QHON's tokens, single annealing runs, and a batch of long ones.
+const SIZES: [(usize, usize, usize); 5] =
+    [(4, 512, 6), (6, 3136, 6), (12, 1, 100), (12, 1, 1000), (16, 32, 1000)];
 
 struct Problem<T> {
     batch: usize,
@@ -72,7 +73,9 @@ fn bench(criterion: &mut Criterion) {
 
         let id = format!("n{n}_b{batch}_s{steps}_f32");
         let mut group = criterion.benchmark_group("anneal");
-        group.throughput(Throughput::Elements(((batch * steps) << n) as u64)).sample_size(20);
+        group
+            .throughput(Throughput::Elements(((batch * steps) << n) as u64))
+            .sample_size(if n > 12 { 10 } else { 20 });
         group.bench_function(BenchmarkId::new("forward", &id), |bencher| {
             bencher.iter(|| evolution.expectation(black_box(&problem.input())).expect("valid"));
         });
