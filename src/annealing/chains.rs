@@ -89,6 +89,16 @@ macro_rules! run_options {
 }
 pub(super) use run_options;
 
+/// The seed of a sampler that has a field `run`.
+macro_rules! reseeded {
+    () => {
+        fn reseeded(&self, seed: u64) -> Option<std::sync::Arc<dyn IsingSampler>> {
+            Some(std::sync::Arc::new(self.clone().with_seed(seed)))
+        }
+    };
+}
+pub(super) use reseeded;
+
 /// Problems one by one on all threads, each with its own stream.
 macro_rules! batch_by_streams {
     () => {
@@ -109,6 +119,8 @@ macro_rules! batch_by_streams {
             };
             crate::annealing::chains::problem_by_problem(&self.run, models, n_reads, sample)
         }
+
+        crate::annealing::chains::reseeded!();
     };
 }
 pub(super) use batch_by_streams;

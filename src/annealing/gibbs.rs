@@ -1,6 +1,6 @@
 //! Boltzmann samples at a fixed temperature.
 
-use super::chains::{BatchChains, Chains, Order, Run, Update, run_options};
+use super::chains::{BatchChains, Chains, Order, Run, Update, reseeded, run_options};
 use super::{BatchSampleSet, IsingSampler, SampleSet, Schedule};
 use crate::error::Error;
 use crate::ising::{BatchedIsing, Ising};
@@ -96,4 +96,6 @@ impl IsingSampler for GibbsSampler {
         };
         chains.sample(models, n_reads)
     }
+
+    reseeded!();
 }

@@ -47,10 +47,11 @@ pub use schedule::Schedule;
 pub use simulated_annealing::SimulatedAnnealing;
 pub use simulated_bifurcation::{Bifurcation, SimulatedBifurcation};
 pub use tabu::Tabu;
-pub use temperature::{EffectiveBeta, effective_beta};
+pub use temperature::{EffectiveBeta, effective_beta, effective_beta_of_batch};
 
 use crate::error::Error;
 use crate::ising::{BatchedIsing, Ising};
+use std::sync::Arc;
 
 /// Draws spin configurations of Ising models.
 ///
@@ -90,5 +91,12 @@ pub trait IsingSampler: std::fmt::Debug + Send + Sync {
         chains::check_reads(n_reads)?;
         let sets = (0..models.n_problems()).map(|p| self.sample(&models.problem(p), n_reads));
         Ok(BatchSampleSet::joined(models.n_spins(), sets.collect::<Result<_, _>>()?))
+    }
+
+    /// The same sampler with another seed, for layers that want fresh samples in every call.
+    /// `None`, the default, is for samplers without a seed, whose samples differ by themselves: a
+    /// seeded sampler that does not override this gives a layer the same random numbers each time.
+    fn reseeded(&self, _seed: u64) -> Option<Arc<dyn IsingSampler>> {
+        None
     }
 }

@@ -1,6 +1,6 @@
 //! Simulated annealing.
 
-use super::chains::{BatchChains, Chains, Order, Run, Update, run_options};
+use super::chains::{BatchChains, Chains, Order, Run, Update, reseeded, run_options};
 use super::{BatchSampleSet, IsingSampler, SampleSet, Schedule};
 use crate::error::Error;
 use crate::ising::{BatchedIsing, Ising};
@@ -125,4 +125,6 @@ impl IsingSampler for SimulatedAnnealing {
         };
         chains.sample(models, n_reads)
     }
+
+    reseeded!();
 }

@@ -1,8 +1,8 @@
 //! The temperature of given samples.
 
-use super::SampleSet;
+use super::{BatchSampleSet, SampleSet};
 use crate::error::{Error, ErrorKind, length};
-use crate::ising::Ising;
+use crate::ising::{BatchedIsing, Ising};
 
 /// The inverse temperature of samples, with its standard error.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,54 +46,101 @@ pub struct EffectiveBeta {
 /// - [Besag (1975)](https://doi.org/10.2307/2987782)
 pub fn effective_beta(model: &Ising, samples: &SampleSet) -> Result<EffectiveBeta, Error> {
     length("a sample of this model", model.n_spins(), samples.n_spins())?;
-    let n = model.n_spins();
-    // Weights are counts; x in units of the largest.
-    let mut x = Vec::with_capacity(samples.len() * n);
-    for sample in samples.iter() {
+    let rows = samples.iter().map(|sample| {
         let of_spin = |i| -f64::from(sample.spins[i]) * model.local_field(i, sample.spins);
-        x.extend((0..n).map(of_spin));
-    }
-    let unit = x.iter().fold(0f64, |max, x| max.max(x.abs()));
-    if unit == 0.0 || !unit.is_finite() {
-        let (what, value) = ("the largest local field of the samples".into(), unit);
-        return Err(
-            ErrorKind::OutOfRange { what, value, range: "a finite number above zero" }.into()
-        );
-    }
-    x.iter_mut().for_each(|x| *x /= unit);
-    if x.iter().all(|&x| x >= 0.0) || x.iter().all(|&x| x <= 0.0) {
-        let sign = if x.iter().any(|&x| x > 0.0) { 1.0 } else { -1.0 };
-        return Ok(EffectiveBeta { beta: sign * f64::INFINITY, standard_error: f64::INFINITY });
-    }
-    // The score falls with beta: bracket its zero, then bisect.
-    let score_of = |x: &[f64], beta: f64| -> f64 {
-        x.iter().map(|x| 2.0 * x / (1.0 + (2.0 * beta * x).exp())).sum()
-    };
-    let counts = || samples.iter().map(|sample| sample.count as f64);
-    let score = |beta: f64| -> f64 {
-        x.chunks(n).zip(counts()).map(|(x, count)| count * score_of(x, beta)).sum()
-    };
-    let sign = if score(0.0) >= 0.0 { 1.0 } else { -1.0 };
-    let (mut low, mut high) = (0.0, sign);
-    while sign * score(high) > 0.0 && f64::abs(high) < 1e12 {
-        (low, high) = (high, 2.0 * high);
-    }
-    for _ in 0..60 {
-        let middle = 0.5 * (low + high);
-        if sign * score(middle) > 0.0 {
-            low = middle;
-        } else {
-            high = middle;
+        (sample.count, (0..model.n_spins()).map(of_spin).collect())
+    });
+    Alignments::new(model.n_spins(), rows)?.estimate()
+}
+
+/// The inverse temperature of the samples of a whole batch, if all models were sampled at the same:
+/// as [`effective_beta`], from all of them together.
+///
+/// # Errors
+///
+/// As [`effective_beta`].
+pub fn effective_beta_of_batch(
+    models: &BatchedIsing<'_>,
+    samples: &BatchSampleSet,
+) -> Result<EffectiveBeta, Error> {
+    let n = models.n_spins();
+    length("a sample of these models", n, samples.n_spins())?;
+    length("the problems of the sample set", models.n_problems(), samples.n_problems())?;
+    let rows = (0..models.n_problems()).flat_map(|p| {
+        let model = models.problem(p);
+        let row = move |spins: &[i8]| {
+            let of_spin = |i| -f64::from(spins[i]) * model.local_field(i, spins);
+            (1, (0..n).map(of_spin).collect())
+        };
+        samples.spins_of(p).chunks_exact(n.max(1)).map(row)
+    });
+    Alignments::new(n, rows)?.estimate()
+}
+
+/// `x = -s_i f_i` of each spin of each sample, in units of the largest: how well spins follow their
+/// fields.
+struct Alignments {
+    n: usize,
+    x: Vec<f64>,
+    counts: Vec<f64>,
+    unit: f64,
+}
+
+impl Alignments {
+    fn new(n: usize, rows: impl Iterator<Item = (usize, Vec<f64>)>) -> Result<Self, Error> {
+        let (counts, x): (Vec<f64>, Vec<Vec<f64>>) =
+            rows.map(|(count, x)| (count as f64, x)).unzip();
+        let mut x = x.concat();
+        let unit = x.iter().fold(0f64, |max, x| max.max(x.abs()));
+        if unit == 0.0 || !unit.is_finite() {
+            let (what, value) = ("the largest local field of the samples".into(), unit);
+            let range = "a finite number above zero";
+            return Err(ErrorKind::OutOfRange { what, value, range }.into());
         }
+        x.iter_mut().for_each(|x| *x /= unit);
+        Ok(Self { n, x, counts, unit })
     }
-    let beta = 0.5 * (low + high);
-    let information = |x: &f64| (x / (beta * x).cosh()).powi(2);
-    let total: f64 = x
-        .chunks(n)
-        .zip(counts())
-        .map(|(x, count)| count * x.iter().map(information).sum::<f64>())
-        .sum();
-    let variance: f64 =
-        x.chunks(n).zip(counts()).map(|(x, count)| count * score_of(x, beta).powi(2)).sum();
-    Ok(EffectiveBeta { beta: beta / unit, standard_error: variance.sqrt() / total / unit })
+
+    fn estimate(&self) -> Result<EffectiveBeta, Error> {
+        if self.x.iter().all(|&x| x >= 0.0) || self.x.iter().all(|&x| x <= 0.0) {
+            let sign = if self.x.iter().any(|&x| x > 0.0) { 1.0 } else { -1.0 };
+            return Ok(EffectiveBeta { beta: sign * f64::INFINITY, standard_error: f64::INFINITY });
+        }
+        let beta = self.root();
+        let information = self.sum(|row| row.iter().map(|x| (x / (beta * x).cosh()).powi(2)).sum());
+        let variance = self.sum(|row| score(row, beta).powi(2));
+        Ok(EffectiveBeta {
+            beta: beta / self.unit,
+            standard_error: variance.sqrt() / information / self.unit,
+        })
+    }
+
+    /// The sum over all samples, with their counts.
+    fn sum(&self, of: impl Fn(&[f64]) -> f64) -> f64 {
+        self.x.chunks(self.n).zip(&self.counts).map(|(row, count)| count * of(row)).sum()
+    }
+
+    /// The score falls with beta: bracket its zero, then bisect.
+    fn root(&self) -> f64 {
+        let total = |beta: f64| self.sum(|row| score(row, beta));
+        let sign = if total(0.0) >= 0.0 { 1.0 } else { -1.0 };
+        let (mut low, mut high) = (0.0, sign);
+        while sign * total(high) > 0.0 && f64::abs(high) < 1e12 {
+            (low, high) = (high, 2.0 * high);
+        }
+        for _ in 0..60 {
+            let middle = 0.5 * (low + high);
+            if sign * total(middle) > 0.0 {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        0.5 * (low + high)
+    }
+}
+
+/// The derivative of the logarithm of the pseudo-likelihood of a sample.
+fn score(x: &[f64], beta: f64) -> f64 {
+    x.iter().map(|x| 2.0 * x / (1.0 + (2.0 * beta * x).exp())).sum()
 }

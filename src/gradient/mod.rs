@@ -1,19 +1,27 @@
-//! Ways to differentiate a circuit, as values of one enum.
+//! Ways to differentiate a circuit or a sampler, as values.
 //!
 //! [`GradientMethod::Adjoint`] needs a simulator and is the fast one. [`ParameterShift`] asks only
 //! for expectation values, so it works on hardware. [`FiniteDifference`] is the check on both.
 //! [`Spsa`] asks for two values whatever the number of parameters, and is noisy. The
 //! [`metric_tensor`] turns any of these into a [`natural_gradient`].
 //!
+//! [`IsingEstimator`] differentiates means over the samples of an Ising model by its coefficients;
+//! [`HybridGradient`] mixes an unbiased and a quiet estimator.
+//!
 //! [`ParameterShift`]: GradientMethod::ParameterShift
 //! [`FiniteDifference`]: GradientMethod::FiniteDifference
 //! [`Spsa`]: GradientMethod::Spsa
 
+mod boltzmann;
 mod metric;
 mod natural;
 mod parameter_shift;
 mod spsa;
 
+pub use boltzmann::{
+    Alpha, HybridGradient, HybridReport, HybridState, IsingEstimator, IsingGradient, SampledModels,
+    SpinStatistics, mean_field,
+};
 pub use metric::metric_tensor;
 pub use natural::natural_gradient;
 

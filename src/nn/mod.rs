@@ -11,8 +11,8 @@ mod fusion;
 mod refinement;
 
 pub use annealing::{
-    AnnealingLayer, AnnealingLayerConfig, AnnealingReadout, AnnealingSchedule, AnnealingStart,
-    LearnedSchedule,
+    AnnealingLayer, AnnealingLayerConfig, AnnealingReadout, AnnealingSampler, AnnealingSchedule,
+    AnnealingStart, LearnedSchedule, SampleTemperature,
 };
 pub use circuit::{CircuitLayer, CircuitLayerConfig};
 pub use encoding::{QuantumEncoding, QuantumEncodingConfig};

@@ -1,6 +1,6 @@
 //! The gradients, once for all backends.
 
-use super::{CircuitRun, QuantumOps};
+use super::{CircuitRun, QuantumOps, SpinSamples};
 use crate::statevector::Evolution;
 use burn::backend::autodiff::{
     Autodiff, NodeId,
@@ -57,6 +57,32 @@ impl<B: QuantumOps> Backward<B, 4> for AnnealBackward {
         );
         let gradients = [fields, couplings, start, schedule];
         for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
+            if let Some(node) = parent {
+                grads.register::<B>(node.id, gradient);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct SpinsBackward;
+
+impl<B: QuantumOps> Backward<B, 2> for SpinsBackward {
+    type State = ([NodeId; 2], Arc<SpinSamples>);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let (parents, samples) = ops.state;
+        let cotangent = grads.consume::<B>(&ops.node);
+        let [fields, couplings] =
+            parents.map(|id| checkpointer.retrieve_node_output::<FloatTensor<B>>(id));
+        let (fields, couplings) =
+            B::spin_statistics_backward(fields, couplings, cotangent, samples);
+        for (parent, gradient) in ops.parents.into_iter().zip([fields, couplings]) {
             if let Some(node) = parent {
                 grads.register::<B>(node.id, gradient);
             }
@@ -128,6 +154,35 @@ impl<B: QuantumOps, C: CheckpointStrategy> QuantumOps for Autodiff<B, C> {
         _cotangent: FloatTensor<Self>,
         _evolution: Arc<Evolution>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        unreachable!("Burn differentiates once: backward runs on the inner backend")
+    }
+
+    fn spin_statistics(
+        fields: FloatTensor<Self>,
+        couplings: FloatTensor<Self>,
+        samples: Arc<SpinSamples>,
+    ) -> FloatTensor<Self> {
+        let nodes = [fields.node(), couplings.node()];
+        match SpinsBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let parents = [&fields, &couplings].map(|tensor| prep.checkpoint(tensor));
+                let (fields, couplings) = (fields.into_primitive(), couplings.into_primitive());
+                let out = B::spin_statistics(fields, couplings, samples.clone());
+                prep.finish((parents, samples), out)
+            }
+            OpsKind::UnTracked(prep) => {
+                let (fields, couplings) = (fields.into_primitive(), couplings.into_primitive());
+                prep.finish(B::spin_statistics(fields, couplings, samples))
+            }
+        }
+    }
+
+    fn spin_statistics_backward(
+        _fields: FloatTensor<Self>,
+        _couplings: FloatTensor<Self>,
+        _cotangent: FloatTensor<Self>,
+        _samples: Arc<SpinSamples>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         unreachable!("Burn differentiates once: backward runs on the inner backend")
     }
 }

@@ -1,6 +1,6 @@
 //! The host implementation: tensors to slices, kernels, slices to tensors.
 
-use super::{CircuitRun, QuantumOps, jobs};
+use super::{CircuitRun, QuantumOps, SpinSamples, jobs};
 use crate::error::Error;
 use crate::statevector::{Evolution, Real};
 use burn::backend::{
@@ -195,6 +195,25 @@ macro_rules! impl_host_ops {
             ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
                 let tensors = [fields, couplings, start, schedule, cotangent];
                 run::<Self, _, 5, 4>(jobs::AnnealGradient(&evolution), tensors).into()
+            }
+
+            fn spin_statistics(
+                fields: FloatTensor<Self>,
+                couplings: FloatTensor<Self>,
+                samples: Arc<SpinSamples>,
+            ) -> FloatTensor<Self> {
+                let [out] = run::<Self, _, 2, 1>(jobs::Spins(&samples), [fields, couplings]);
+                out
+            }
+
+            fn spin_statistics_backward(
+                fields: FloatTensor<Self>,
+                couplings: FloatTensor<Self>,
+                cotangent: FloatTensor<Self>,
+                samples: Arc<SpinSamples>,
+            ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+                let tensors = [fields, couplings, cotangent];
+                run::<Self, _, 3, 2>(jobs::SpinsGradient(&samples), tensors).into()
             }
         }
     };

@@ -1,7 +1,7 @@
 //! What each operation computes, on slices.
 
-use super::CircuitRun;
 use super::host::{HostJob, HostSlice};
+use super::{CircuitRun, SpinSamples};
 use crate::error::Error;
 use crate::statevector::{Evolution, EvolutionInput, Real};
 
@@ -76,6 +76,44 @@ impl HostJob<5, 4> for AnnealGradient<'_> {
 
     fn shapes(&self, [fields, couplings, start, schedule, _]: [&[usize]; 5]) -> [Vec<usize>; 4] {
         [fields, couplings, start, schedule].map(<[usize]>::to_vec)
+    }
+}
+
+/// `spin_statistics(fields, couplings)`.
+pub(super) struct Spins<'a>(pub &'a SpinSamples);
+
+impl HostJob<2, 1> for Spins<'_> {
+    const NAME: &'static str = "spin_statistics";
+
+    fn run<T: Real>(&self, _: [HostSlice<T>; 2]) -> Result<[Vec<T>; 1], Error> {
+        let means = self.0.statistics.means(&self.0.samples);
+        Ok([means.into_iter().map(T::of).collect()])
+    }
+
+    fn shapes(&self, [fields, _]: [&[usize]; 2]) -> [Vec<usize>; 1] {
+        [vec![fields[0], self.0.statistics.len()]]
+    }
+}
+
+/// The gradient of [`Spins`] by `(fields, couplings)`, given `(fields, couplings, cotangent)`.
+pub(super) struct SpinsGradient<'a>(pub &'a SpinSamples);
+
+impl HostJob<3, 2> for SpinsGradient<'_> {
+    const NAME: &'static str = "the gradient of spin_statistics";
+
+    fn run<T: Real>(&self, tensors: [HostSlice<T>; 3]) -> Result<[Vec<T>; 2], Error> {
+        let [fields, couplings, cotangent] = tensors;
+        let single = |slice: &HostSlice<T>| -> Vec<f32> {
+            slice.values.iter().map(|x| x.as_f64() as f32).collect()
+        };
+        let models = [&single(&fields)[..], &single(&couplings)];
+        let cotangent: Vec<f64> = cotangent.values.iter().map(|x| x.as_f64()).collect();
+        let gradients = self.0.gradient_of(fields.rows(), models, &cotangent)?;
+        Ok(gradients.map(|g| g.into_iter().map(T::of).collect()))
+    }
+
+    fn shapes(&self, [fields, couplings, _]: [&[usize]; 3]) -> [Vec<usize>; 2] {
+        [fields.to_vec(), couplings.to_vec()]
     }
 }
 

@@ -11,8 +11,10 @@ mod autodiff;
 mod host;
 mod jobs;
 mod run;
+mod spins;
 
 pub use run::CircuitRun;
+pub use spins::{SpinSamples, sample_ising, spin_statistics};
 
 use crate::statevector::{Evolution, Program};
 use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
@@ -22,7 +24,7 @@ use std::sync::Arc;
 /// The backend operations of this crate, implemented for every backend that a feature of this
 /// crate switches on, and for `Autodiff` of each.
 ///
-/// Users call [`circuit_expectation`] and [`anneal_expectation`]. The trait has no default bodies:
+/// Users call [`circuit_expectation`], [`anneal_expectation`] and [`spin_statistics`]. The trait has no default bodies:
 /// with one, a missing `Autodiff` implementation would compile and lose the gradient.
 #[backend_extension(
     Autodiff,
@@ -64,6 +66,21 @@ pub trait QuantumOps: Backend {
         cotangent: FloatTensor<Self>,
         evolution: Arc<Evolution>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// See [`spin_statistics`].
+    fn spin_statistics(
+        fields: FloatTensor<Self>,
+        couplings: FloatTensor<Self>,
+        samples: Arc<SpinSamples>,
+    ) -> FloatTensor<Self>;
+
+    /// The estimated gradient of `sum(cotangent * spin_statistics(..))` by `fields` and `couplings`.
+    fn spin_statistics_backward(
+        fields: FloatTensor<Self>,
+        couplings: FloatTensor<Self>,
+        cotangent: FloatTensor<Self>,
+        samples: Arc<SpinSamples>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
 /// Expectation values of a circuit for a batch, `out[b, k] = <psi(x_b, w)| O_k |psi(x_b, w)>`,

@@ -2,6 +2,7 @@
 
 mod annealing;
 mod attention;
+mod boltzmann;
 mod circuits;
 mod common;
 mod devices;
@@ -22,3 +23,4 @@ mod qasm_peer;
 mod qubo;
 mod reference;
 mod reference_file;
+mod sampled_layer;

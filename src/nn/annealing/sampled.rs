@@ -1,0 +1,126 @@
+//! Stochastic samplers behind the annealing layer.
+
+use crate::annealing::{
+    BatchSampleSet, GibbsSampler, IsingSampler, PathIntegral, SimulatedAnnealing,
+    effective_beta_of_batch,
+};
+use crate::error::{Error, ErrorKind};
+use crate::gradient::{HybridGradient, HybridReport, HybridState, SpinStatistics};
+use crate::ising::BatchedIsing;
+use crate::ops::{SpinSamples, sample_ising, spin_statistics};
+use burn::config::Config;
+use burn::tensor::Tensor;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What anneals in an [`AnnealingLayer`](super::AnnealingLayer).
+#[derive(Config, Debug, Copy, PartialEq)]
+pub enum AnnealingSampler {
+    /// The Schroedinger equation of a closed system, without sampling noise and with exact gradients.
+    Schroedinger,
+    /// Heat-bath sweeps, `n_steps` of them, at one inverse temperature:
+    /// [`GibbsSampler`](crate::annealing::GibbsSampler).
+    Gibbs {
+        /// The inverse temperature.
+        beta: f64,
+    },
+    /// `n_steps` sweeps at falling temperatures:
+    /// [`SimulatedAnnealing`](crate::annealing::SimulatedAnnealing). For gradients the temperature of
+    /// the samples is estimated in every call.
+    SimulatedAnnealing,
+    /// `n_steps` sweeps of path-integral Monte Carlo at a falling transverse field:
+    /// [`PathIntegral`](crate::annealing::PathIntegral). The temperature is estimated likewise.
+    PathIntegral,
+}
+
+impl AnnealingSampler {
+    /// The sampler and its temperature, where it is a stochastic one.
+    pub(super) fn build(
+        self,
+        n_sweeps: usize,
+    ) -> Option<(Arc<dyn IsingSampler>, SampleTemperature)> {
+        Some(match self {
+            Self::Schroedinger => return None,
+            Self::Gibbs { beta } => {
+                super::positive("beta", beta);
+                let sampler = GibbsSampler::new(beta).with_n_sweeps(n_sweeps);
+                (Arc::new(sampler), SampleTemperature::Known(beta))
+            }
+            Self::SimulatedAnnealing => {
+                let sampler = SimulatedAnnealing::default().with_n_sweeps(n_sweeps);
+                (Arc::new(sampler), SampleTemperature::Estimated)
+            }
+            Self::PathIntegral => {
+                let sampler = PathIntegral::default().with_n_sweeps(n_sweeps);
+                (Arc::new(sampler), SampleTemperature::Estimated)
+            }
+        })
+    }
+}
+
+/// The inverse temperature of a sampler's samples, on which gradients depend.
+#[derive(Config, Debug, Copy, PartialEq)]
+pub enum SampleTemperature {
+    /// This one.
+    Known(f64),
+    /// Estimated from the samples of each call by maximum pseudo-likelihood
+    /// ([`effective_beta_of_batch`]): for annealers and devices.
+    Estimated,
+}
+
+/// Samples of the batch's models, differentiated by an estimator.
+#[derive(Debug)]
+pub(super) struct Sampling {
+    pub sampler: Arc<dyn IsingSampler>,
+    pub temperature: SampleTemperature,
+    pub n_reads: usize,
+    pub seed: u64,
+    pub statistics: SpinStatistics,
+    pub gradient: HybridGradient,
+    pub state: Arc<HybridState>,
+    /// Calls that were differentiated: each has samples of its own.
+    pub calls: AtomicU64,
+}
+
+impl Sampling {
+    /// Means over `n_reads` samples, `[batch, n_statistics]`.
+    pub fn forward(&self, fields: Tensor<2>, couplings: Tensor<3>) -> Result<Tensor<2>, Error> {
+        let tracked = fields.is_tracked() || couplings.is_tracked();
+        // Inference repeats itself; training must not.
+        let call = if tracked { 1 + self.calls.fetch_add(1, Ordering::Relaxed) } else { 0 };
+        let reseeded = self.sampler.reseeded(self.seed ^ call.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let sampler = reseeded.as_ref().unwrap_or(&self.sampler);
+        let samples = sample_ising(&fields, &couplings, &**sampler, self.n_reads)?;
+        let beta = match self.temperature {
+            SampleTemperature::Known(beta) => beta,
+            SampleTemperature::Estimated if !tracked => 1.0,
+            SampleTemperature::Estimated => estimated(&fields, &couplings, &samples)?,
+        };
+        let (statistics, gradient) = (self.statistics, self.gradient);
+        let samples =
+            SpinSamples { samples, beta, statistics, gradient, state: self.state.clone() };
+        Ok(spin_statistics(fields, couplings, Arc::new(samples)))
+    }
+
+    pub fn report(&self) -> Option<HybridReport> {
+        self.state.report()
+    }
+}
+
+fn estimated(
+    fields: &Tensor<2>,
+    couplings: &Tensor<3>,
+    samples: &BatchSampleSet,
+) -> Result<f64, Error> {
+    let [n_problems, n] = fields.dims();
+    let floats = |data: burn::tensor::TensorData| data.iter::<f32>().collect::<Vec<f32>>();
+    let (fields, couplings) = (floats(fields.to_data()), floats(couplings.to_data()));
+    let models = BatchedIsing::new(n_problems, n, fields, couplings)?;
+    let beta = effective_beta_of_batch(&models, samples)?.beta;
+    if beta.is_finite() {
+        return Ok(beta);
+    }
+    let what = "the effective inverse temperature of the samples".into();
+    let range = "a finite number: take more reads, or a warmer sampler, where gradients are wanted";
+    Err(ErrorKind::OutOfRange { what, value: beta, range }.into())
+}
