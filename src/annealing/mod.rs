@@ -5,7 +5,7 @@
 //!
 //! | sampler | draws | for |
 //! | --- | --- | --- |
-//! | [`SimulatedAnnealing`] | low energies | any model; the default choice |
+//! | [`SimulatedAnnealing`] | low energies | any model; the choice for a given number of sweeps |
 //! | [`Tabu`] | low energies | dense models with fields |
 //! | [`ParallelTempering`] | low energies, Boltzmann samples | rugged sparse models |
 //! | [`PathIntegral`] | low energies | comparison with quantum annealing |
@@ -26,6 +26,7 @@ mod kernels;
 mod parallel_tempering;
 mod path_integral;
 mod random;
+mod reads;
 mod sample_set;
 mod schedule;
 mod simulated_annealing;
@@ -88,7 +89,7 @@ pub trait IsingSampler: std::fmt::Debug + Send + Sync {
         models: &BatchedIsing<'_>,
         n_reads: usize,
     ) -> Result<BatchSampleSet, Error> {
-        chains::check_reads(n_reads)?;
+        reads::check_reads(n_reads)?;
         let sets = (0..models.n_problems()).map(|p| self.sample(&models.problem(p), n_reads));
         Ok(BatchSampleSet::joined(models.n_spins(), sets.collect::<Result<_, _>>()?))
     }

@@ -1,7 +1,7 @@
 //! Samplers: distributions against enumeration, reproducibility, limits and refusals.
 
 use burn_quantum::annealing::{
-    Bifurcation, Cancellation, Exact, GibbsSampler, IsingSampler, Order, ParallelTempering,
+    Bifurcation, Cancellation, Exact, GibbsSampler, IsingSampler, Limits, Order, ParallelTempering,
     PathIntegral, Random, SampleSet, Schedule, SimulatedAnnealing, SimulatedBifurcation, Tabu,
     Update, check_conformance, effective_beta,
 };
@@ -182,13 +182,35 @@ fn textbook_metropolis_sweeps_are_not_ergodic_and_ours_are() {
         Ising::sparse(vec![0.0; 6], [], 0.0).expect("valid"),
         Ising::dense(vec![0.0; 6], &[0.0; 36], 0.0).expect("valid"),
     ];
-    for (model, order) in flat.iter().zip([Order::Sequential, Order::Random]) {
+    for (model, order) in flat.iter().flat_map(|m| [(m, Order::Sequential), (m, Order::Random)]) {
         let sampler = SimulatedAnnealing::default()
             .with_n_sweeps(200)
             .with_order(order)
             .with_initial_states(start.to_vec());
         let set = sampler.sample(model, 4000).expect("valid");
         assert_boltzmann("flat", model, 1.0, &set);
+    }
+    // Every kernel: a spin without a field among others, sparse and dense, integer and real.
+    let n = 70;
+    for size in [1.0, 0.371] {
+        for dense in [true, false] {
+            let pairs = (0..n - 1).flat_map(|i| (i + 1..n - 1).map(move |j| (i, j, size)));
+            let pairs = pairs.filter(|&(i, j, _)| dense || j == i + 1);
+            let mut model = Ising::sparse(vec![0.0; n], pairs, 0.0).expect("valid");
+            if dense && size != 1.0 {
+                let odd = [(0, 1, 1.0 / 3.0)];
+                let couplings: Vec<_> = model.couplings().chain(odd).collect();
+                model = Ising::sparse(vec![0.0; n], couplings, 0.0).expect("valid");
+            }
+            for order in [Order::Sequential, Order::Random] {
+                let sampler = SimulatedAnnealing::default()
+                    .with_n_sweeps(200)
+                    .with_order(order)
+                    .with_initial_states(vec![1; n]);
+                let mean = sampler.sample(&model, 4000).expect("valid").mean_spins()[n - 1];
+                assert!(mean.abs() < 4.0 / 4000f64.sqrt(), "{size}, {dense}, {order:?}: {mean}");
+            }
+        }
     }
 }
 
@@ -207,6 +229,12 @@ fn all_samplers() -> Vec<Box<dyn IsingSampler>> {
         Box::new(bifurcation.clone().with_kind(Bifurcation::Ballistic)),
         Box::new(bifurcation),
     ]
+}
+
+/// Whether the cost grows as `2^n_spins`.
+fn is_exponential(sampler: &dyn IsingSampler) -> bool {
+    let name = format!("{sampler:?}");
+    name.starts_with("Exact")
 }
 
 #[test]
@@ -303,10 +331,114 @@ fn a_problem_gives_the_same_samples_alone_and_in_a_batch() {
         all.spins_of(0)
             != sampler.clone().with_seed(6).sample_batch(&models, 2).expect("valid").spins_of(0)
     );
-    let tabu = Tabu::default().with_n_iterations(20);
-    let all = tabu.sample_batch(&batch(5, 12, 6), 3).expect("valid");
-    let alone = tabu.with_stream(4).sample(&batch(5, 12, 6).problem(4), 3).expect("valid");
-    assert_eq!(alone.spins(), all.spins_of(4));
+    // Samplers that take the problems one by one: also the first of all, and by another method.
+    macro_rules! check {
+        ($($sampler:expr),*) => {
+            $(
+                let sampler = $sampler.with_seed(3);
+                let all = sampler.sample_batch(&batch(1000, 6, 6), 2).expect("valid");
+                for b in [0, 1, 517, 999] {
+                    let problem = batch(1000, 6, 6).problem(b);
+                    let alone = sampler.clone().with_stream(b as u64).sample(&problem, 2);
+                    assert_eq!(alone.expect("valid").spins(), all.spins_of(b), "{sampler:?}, {b}");
+                }
+            )*
+        };
+    }
+    check!(
+        Tabu::default().with_n_iterations(20),
+        ParallelTempering::default().with_n_sweeps(5),
+        PathIntegral::default().with_n_sweeps(5),
+        SimulatedBifurcation::default().with_n_steps(20),
+        Random::default()
+    );
+}
+
+/// Every sampler, stopped before it begins: at least one read, with the energies of the model.
+#[test]
+fn cancellation_returns_what_was_found() {
+    let switch = Cancellation::default();
+    switch.cancel();
+    macro_rules! cancelled {
+        ($($sampler:expr),*) => {
+            [$(Box::new($sampler.with_cancellation(switch.clone())) as Box<dyn IsingSampler>),*]
+        };
+    }
+    let samplers = cancelled!(
+        SimulatedAnnealing::default(),
+        GibbsSampler::new(1.0),
+        Random::default(),
+        Tabu::default(),
+        ParallelTempering::default(),
+        PathIntegral::default(),
+        SimulatedBifurcation::default()
+    );
+    let exact = Exact::default().with_limits(Limits::default().with_cancellation(switch.clone()));
+    let exact: Box<dyn IsingSampler> = Box::new(exact);
+    let small = [all_pairs(16, 2), sparse(16, 0.1, |k| k as f64)];
+    let large = [all_pairs(80, 2), sparse(80, 0.0, signs)];
+    for sampler in samplers.iter().chain([&exact]) {
+        let models = small.iter().chain(large.iter().filter(|_| !is_exponential(&**sampler)));
+        for model in models {
+            let set = sampler.sample(model, 500).expect("valid");
+            assert!(set.is_interrupted() && !set.is_empty(), "{sampler:?}: {} reads", set.len());
+            for sample in set.iter() {
+                assert_eq!(sample.energy, model.energy(sample.spins), "{sampler:?}");
+            }
+        }
+        // Twelve spins are too few for enumeration to look at the switch.
+        let set = sampler.sample_batch(&batch(3, 12, 1), 2).expect("valid");
+        assert!(set.is_interrupted() || format!("{sampler:?}").starts_with("Exact"));
+        assert_eq!(set.n_problems(), 3);
+    }
+}
+
+/// A target ends the run that reaches it and no other.
+#[test]
+fn a_target_stops_where_it_is_reached() {
+    let models = [all_pairs(80, 2), sparse(80, 0.0, signs), all_pairs(16, 1)];
+    macro_rules! check {
+        ($model:expr, $($sampler:expr),*) => {
+            $(
+                let free = $sampler.with_seed(4).sample($model, 400).expect("valid");
+                let lowest = free.energies().iter().copied().fold(f64::INFINITY, f64::min);
+                let limited = |target: f64| {
+                    let limits = Limits::default().with_target(target + 1e-9);
+                    let sampler = $sampler.with_seed(4).with_limits(limits);
+                    sampler.sample($model, 400).expect("valid")
+                };
+                let reached = limited(lowest);
+                assert!(reached.is_interrupted());
+                assert_eq!(reached.first().expect("one read").energy, lowest);
+                let beyond = limited(lowest - 1.0);
+                assert!(!beyond.is_interrupted() && beyond.n_reads() == 400);
+            )*
+        };
+    }
+    for model in &models {
+        check!(
+            model,
+            SimulatedAnnealing::default().with_n_sweeps(20),
+            Tabu::default().with_n_iterations(200),
+            Random::default()
+        );
+    }
+}
+
+/// Progress tells the lowest energy of the finished reads.
+#[test]
+fn progress_knows_the_lowest_energy() {
+    let model = sparse(40, 0.0, signs);
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let of_progress = seen.clone();
+    let limits = Limits::default()
+        .with_progress(move |p| of_progress.lock().expect("alive").push((p.reads_done, p.lowest)));
+    let sampler = Tabu::default().with_limits(limits);
+    let set = sampler.sample(&model, 20).expect("valid");
+    let mut seen = seen.lock().expect("alive").clone();
+    seen.sort_by_key(|&(reads, _)| reads);
+    assert_eq!(seen.len(), 20);
+    assert_eq!(seen[19].1, set.first().expect("20 reads").energy);
 }
 
 #[test]
@@ -314,12 +446,9 @@ fn the_same_seed_gives_the_same_samples_on_any_number_of_threads() {
     let pool = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().expect("threads");
     let (one, two) = (pool(1), pool(2));
     let models =
-        [all_pairs(20, 1), all_pairs(80, 1), sparse(40, 0.0, signs), sparse(40, 0.1, |k| k as f64)];
+        [all_pairs(13, 1), all_pairs(80, 1), sparse(40, 0.0, signs), sparse(40, 0.1, |k| k as f64)];
     for sampler in all_samplers() {
-        for model in models
-            .iter()
-            .filter(|m| m.n_spins() <= 20 || !format!("{sampler:?}").starts_with("Exact"))
-        {
+        for model in models.iter().filter(|m| m.n_spins() <= 13 || !is_exponential(&*sampler)) {
             let run = || sampler.sample(model, 150).expect("valid");
             let (a, b) = (one.install(run), two.install(run));
             assert_eq!(a.spins(), b.spins(), "{sampler:?}");
@@ -378,14 +507,13 @@ fn limits_stop_runs_with_what_was_found() {
     }
     let cancellation = Cancellation::default();
     let switch = cancellation.clone();
-    let limits = burn_quantum::annealing::Limits::default()
-        .with_cancellation(cancellation)
-        .with_progress(move |_| switch.cancel());
+    let limits =
+        Limits::default().with_cancellation(cancellation).with_progress(move |_| switch.cancel());
     let set = Tabu::default().with_limits(limits).sample(&model, 1000).expect("valid");
     assert!(set.is_interrupted() && (1..1000).contains(&set.n_reads()));
     let seen = Arc::new(AtomicUsize::new(0));
     let of_progress = seen.clone();
-    let limits = burn_quantum::annealing::Limits::default()
+    let limits = Limits::default()
         .with_progress(move |p| _ = of_progress.fetch_max(p.reads_done, Ordering::Relaxed));
     let set = Random::default().with_limits(limits).sample(&model, 50).expect("valid");
     assert!(!set.is_interrupted() && seen.load(Ordering::Relaxed) == 50);
@@ -470,12 +598,24 @@ fn bad_options_are_refused() {
         assert!(error.is_invalid_value(), "{schedule:?}: {error}");
         assert!(sampler.sample_batch(&batch(2, 3, 1), 1).is_err());
     }
-    assert!(GibbsSampler::new(f64::NAN).sample(&model, 1).is_err());
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        assert!(GibbsSampler::new(bad).sample(&model, 1).is_err());
+        assert!(GibbsSampler::new(bad).sample_batch(&batch(2, 3, 1), 1).is_err());
+        assert!(Exact::moments(&model, bad).is_err());
+        for range in [(bad, 1.0), (1.0, bad)] {
+            let tempering = ParallelTempering::default().with_range(range.0, range.1);
+            assert!(tempering.sample(&model, 1).is_err());
+            let schedule = Schedule::Geometric { from: range.0, to: range.1 };
+            assert!(schedule.betas(&model, 3).is_err());
+        }
+        assert!(PathIntegral::default().with_beta(bad).sample(&model, 1).is_err());
+        assert!(PathIntegral::default().with_gamma(bad).sample(&model, 1).is_err());
+        assert!(SimulatedBifurcation::default().with_time_step(bad).sample(&model, 1).is_err());
+    }
     assert!(ParallelTempering::default().with_n_temperatures(0).sample(&model, 1).is_err());
     assert!(ParallelTempering::default().with_range(-1.0, 1.0).sample(&model, 1).is_err());
     assert!(PathIntegral::default().with_gamma(0.0).sample(&model, 1).is_err());
     assert!(PathIntegral::default().with_n_slices(0).sample(&model, 1).is_err());
-    assert!(SimulatedBifurcation::default().with_time_step(f64::NAN).sample(&model, 1).is_err());
     assert!(SampleSet::new(&model, vec![1, 1, 1]).is_err());
     assert!(SampleSet::new(&model, vec![1, 1, 1, 0]).is_err());
 }
