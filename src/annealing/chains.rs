@@ -2,7 +2,7 @@
 
 use super::control::Stop;
 use super::kernels::{
-    self, N_PERMUTATIONS, Xoshiro, batch, dense, multispin, permutations, sparse,
+    self, N_PERMUTATIONS, Xoshiro, batch, dense, integer, multispin, permutations, sparse,
 };
 use super::reads::{Run, check_reads};
 use super::sample_set::{BatchSampleSet, SampleSet, check_spins};
@@ -34,7 +34,7 @@ pub enum Update {
 #[non_exhaustive]
 pub enum Order {
     /// Random permutations, from a stock of 64 drawn for each run. In models of 128 spins or more,
-    /// runs of 2 to 16 neighbours (as many as a vector register holds, in a dense model) stay
+    /// runs of 2 to 32 neighbours (as many as a vector register holds, in a dense model) stay
     /// together.
     #[default]
     Random,
@@ -152,6 +152,25 @@ impl Chains<'_> {
         let row = |i| model.row(i).expect("a dense model has rows");
         let (gibbs, random_order) = (self.update == Update::Gibbs, self.order == Order::Random);
         let (seed, stream) = (self.run.seed, self.run.stream);
+        if let Some((matrix, unit)) =
+            in_units(model, |u| integer::Matrix::new(model.fields(), u, row))
+        {
+            let (matrix, factors) = (&matrix, &self.factors(1.0 / unit));
+            return blocks(spins, model, 1, stop, |read, spins| {
+                let read = read as u64;
+                pulp::Arch::new().dispatch(integer::Read {
+                    matrix,
+                    factors,
+                    gibbs,
+                    random_order,
+                    seed,
+                    stream,
+                    read,
+                    stop,
+                    spins,
+                })
+            });
+        }
         let unit = unit(model.max_abs_coefficient());
         let (matrix, factors) =
             (&dense::Matrix::new(model.fields(), unit, row), &self.factors(unit));

@@ -37,6 +37,14 @@ fn signs(k: usize) -> f64 {
     if k.is_multiple_of(3) { 1.0 } else { -1.0 }
 }
 
+/// All pairs of `n` spins with couplings `+1` or `-1`, and odd fields.
+fn all_signs(n: usize) -> Ising {
+    let sign = |k: usize| signs(k.wrapping_mul(2_654_435_761) >> 7);
+    let couplings: Vec<f64> =
+        (0..n * n).map(|k| if k / n < k % n { sign(k) } else { 0.0 }).collect();
+    Ising::dense((0..n).map(|i| sign(i + 1)).collect(), &couplings, 0.0).expect("finite")
+}
+
 fn batch(n_problems: usize, n: usize, seed: u64) -> BatchedIsing<'static> {
     let mut rng = StdRng::seed_from_u64(seed);
     let h: Vec<f32> = (0..n_problems * n).map(|_| rng.random_range(-0.5..0.5)).collect();
@@ -73,6 +81,7 @@ fn assert_boltzmann(name: &str, model: &Ising, beta: f64, set: &SampleSet) {
 fn samples_at_a_fixed_temperature_have_the_exact_moments() {
     let models = [
         ("dense", all_pairs(10, 1)),
+        ("dense integers", all_signs(7)),
         ("sparse integers", sparse(12, 1.0, signs)),
         ("sparse reals", sparse(12, 0.4, |k| 0.3 * k as f64 / 10.0 - 0.4)),
         ("free", Ising::sparse(vec![0.0; 3], [], 0.0).expect("valid")),
@@ -127,6 +136,55 @@ fn the_kernel_of_large_dense_models_has_the_exact_moments() {
         let (mean, exact) = (set.mean_spins()[69], -(0.8f64 * 0.3).tanh());
         assert!((mean - exact).abs() < 4.0 * 0.01, "{mean}, not {exact}");
     }
+}
+
+/// The same for couplings in bytes. The first nine spins do not see the others, which lie in the
+/// same blocks and flip all the time.
+#[test]
+fn the_kernel_of_large_integer_models_has_the_exact_moments() {
+    let n = 70;
+    let small = {
+        let pairs = (0..9).flat_map(|i| (i + 1..9).map(move |j| (i, j)));
+        let half = |(i, j): (usize, usize)| (i, j, 0.5 * ((3 * i + 5 * j) % 5) as f64 - 1.0);
+        Ising::sparse((0..9).map(|i| (i % 3) as f64 - 0.5).collect(), pairs.map(half), 0.0)
+    };
+    let small = small.expect("finite");
+    let mut couplings = vec![0.0; n * n];
+    small.couplings().for_each(|(i, j, value)| couplings[i * n + j] = value);
+    for i in 9..n - 1 {
+        (i + 1..n - 1).for_each(|j| couplings[i * n + j] = signs(i * j));
+    }
+    let mut fields = small.fields().to_vec();
+    fields.resize(n, 0.5);
+    let model = Ising::dense(fields, &couplings, 0.0).expect("finite");
+    for update in [Update::Metropolis, Update::Gibbs] {
+        for order in [Order::Random, Order::Sequential] {
+            let sampler = SimulatedAnnealing::default()
+                .with_n_sweeps(100)
+                .with_schedule(Schedule::constant(0.3))
+                .with_update(update)
+                .with_order(order);
+            let set = sampler.sample(&model, 10_000).expect("valid");
+            let first: Vec<i8> = set.iter().flat_map(|s| &s.spins[..9]).copied().collect();
+            let name = format!("{update:?}, {order:?}");
+            assert_boltzmann(&name, &small, 0.3, &SampleSet::new(&small, first).expect("spins"));
+            let (mean, exact) = (set.mean_spins()[n - 1], -(0.3f64 * 0.5).tanh());
+            assert!((mean - exact).abs() < 4.0 * 0.01, "{name}: {mean}, not {exact}");
+        }
+    }
+    // In units of another size: the same chain at another temperature.
+    let scale = |factor: f64| {
+        let fields = model.fields().iter().map(|h| h * factor).collect();
+        let couplings = model.couplings().map(|(i, j, value)| (i, j, value * factor));
+        Ising::sparse(fields, couplings, 0.0).expect("finite").to_dense()
+    };
+    let run = |factor: f64| {
+        let schedule = Schedule::constant(0.5 / factor);
+        let sampler = SimulatedAnnealing::default().with_n_sweeps(40).with_schedule(schedule);
+        sampler.sample(&scale(factor), 5).expect("valid").spins().to_vec()
+    };
+    assert_eq!(run(1.0), run(1024.0));
+    assert_eq!(run(1.0), run(2f64.powi(-300)));
 }
 
 #[test]
@@ -376,7 +434,7 @@ fn cancellation_returns_what_was_found() {
     let exact = Exact::default().with_limits(Limits::default().with_cancellation(switch.clone()));
     let exact: Box<dyn IsingSampler> = Box::new(exact);
     let small = [all_pairs(16, 2), sparse(16, 0.1, |k| k as f64)];
-    let large = [all_pairs(80, 2), sparse(80, 0.0, signs)];
+    let large = [all_pairs(80, 2), all_signs(80), sparse(80, 0.0, signs)];
     for sampler in samplers.iter().chain([&exact]) {
         let models = small.iter().chain(large.iter().filter(|_| !is_exponential(&**sampler)));
         for model in models {
@@ -396,7 +454,7 @@ fn cancellation_returns_what_was_found() {
 /// A target ends the run that reaches it and no other.
 #[test]
 fn a_target_stops_where_it_is_reached() {
-    let models = [all_pairs(80, 2), sparse(80, 0.0, signs), all_pairs(16, 1)];
+    let models = [all_pairs(80, 2), all_signs(80), sparse(80, 0.0, signs), all_pairs(16, 1)];
     macro_rules! check {
         ($model:expr, $($sampler:expr),*) => {
             $(
@@ -445,8 +503,13 @@ fn progress_knows_the_lowest_energy() {
 fn the_same_seed_gives_the_same_samples_on_any_number_of_threads() {
     let pool = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().expect("threads");
     let (one, two) = (pool(1), pool(2));
-    let models =
-        [all_pairs(13, 1), all_pairs(80, 1), sparse(40, 0.0, signs), sparse(40, 0.1, |k| k as f64)];
+    let models = [
+        all_pairs(13, 1),
+        all_pairs(80, 1),
+        all_signs(80),
+        sparse(40, 0.0, signs),
+        sparse(40, 0.1, |k| k as f64),
+    ];
     for sampler in all_samplers() {
         for model in models.iter().filter(|m| m.n_spins() <= 13 || !is_exponential(&*sampler)) {
             let run = || sampler.sample(model, 150).expect("valid");
@@ -464,9 +527,13 @@ fn the_same_seed_gives_the_same_samples_on_any_number_of_threads() {
 
 #[test]
 fn initial_states_are_where_chains_start() {
-    for model in
-        [all_pairs(20, 1), all_pairs(80, 1), sparse(40, 0.0, signs), sparse(40, 0.1, |k| k as f64)]
-    {
+    for model in [
+        all_pairs(20, 1),
+        all_pairs(80, 1),
+        all_signs(80),
+        sparse(40, 0.0, signs),
+        sparse(40, 0.1, |k| k as f64),
+    ] {
         let n = model.n_spins();
         let states: Vec<i8> = (0..3 * n).map(|k| if k * k % 7 < 3 { 1 } else { -1 }).collect();
         let sampler = SimulatedAnnealing::default().with_n_sweeps(0);
@@ -495,7 +562,9 @@ fn limits_stop_runs_with_what_was_found() {
         SimulatedAnnealing::default().with_n_sweeps(100_000_000),
         SimulatedAnnealing::default().with_schedule(Schedule::Custom(vec![1.0; 1_000_000])),
     ] {
-        for model in [model.clone(), sparse(40, 0.0, signs), sparse(40, 0.1, |k| k as f64)] {
+        for model in
+            [model.clone(), all_signs(80), sparse(40, 0.0, signs), sparse(40, 0.1, |k| k as f64)]
+        {
             let sampler = sampler.clone().with_n_sweeps(1_000_000);
             let set = sampler
                 .with_time_limit(Duration::from_millis(20))
