@@ -5,6 +5,7 @@
 //!
 //! | sampler | draws | for |
 //! | --- | --- | --- |
+//! | [`Portfolio`] | low energies | any model, as much time as there is |
 //! | [`SimulatedAnnealing`] | low energies | any model; the choice for a given number of sweeps |
 //! | [`Tabu`] | low energies | dense models with fields |
 //! | [`ParallelTempering`] | low energies, Boltzmann samples | rugged sparse models |
@@ -25,6 +26,7 @@ mod gibbs;
 mod kernels;
 mod parallel_tempering;
 mod path_integral;
+mod portfolio;
 mod random;
 mod reads;
 mod sample_set;
@@ -42,6 +44,7 @@ pub use exact::{BoltzmannMoments, Exact};
 pub use gibbs::GibbsSampler;
 pub use parallel_tempering::ParallelTempering;
 pub use path_integral::PathIntegral;
+pub use portfolio::Portfolio;
 pub use random::Random;
 pub use sample_set::{BatchSampleSet, Sample, SampleSet};
 pub use schedule::Schedule;

@@ -2,8 +2,8 @@
 
 use burn_quantum::annealing::{
     Bifurcation, Cancellation, Exact, GibbsSampler, IsingSampler, Limits, Order, ParallelTempering,
-    PathIntegral, Random, SampleSet, Schedule, SimulatedAnnealing, SimulatedBifurcation, Tabu,
-    Update, check_conformance, effective_beta,
+    PathIntegral, Portfolio, Random, SampleSet, Schedule, SimulatedAnnealing, SimulatedBifurcation,
+    Tabu, Update, check_conformance, effective_beta,
 };
 use burn_quantum::ising::{BatchedIsing, Ising};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -286,6 +286,7 @@ fn all_samplers() -> Vec<Box<dyn IsingSampler>> {
         Box::new(PathIntegral::default().with_n_sweeps(40)),
         Box::new(bifurcation.clone().with_kind(Bifurcation::Ballistic)),
         Box::new(bifurcation),
+        Box::new(Portfolio::default().with_n_sweeps(5)),
     ]
 }
 
@@ -328,7 +329,8 @@ fn the_conformance_check_finds_wrong_samplers() {
 fn optimisers_find_the_ground_state() {
     for model in [all_pairs(16, 8), sparse(16, 0.0, signs), sparse(16, 0.3, |k| 0.1 * k as f64)] {
         let ground = Exact::default().sample(&model, 1).expect("16 spins").energies()[0];
-        let samplers: [Box<dyn IsingSampler>; 5] = [
+        let samplers: [Box<dyn IsingSampler>; 6] = [
+            Box::new(Portfolio::default().with_n_sweeps(50)),
             Box::new(SimulatedAnnealing::default()),
             Box::new(Tabu::default()),
             Box::new(ParallelTempering::default().with_n_sweeps(200)),
@@ -408,6 +410,7 @@ fn a_problem_gives_the_same_samples_alone_and_in_a_batch() {
         ParallelTempering::default().with_n_sweeps(5),
         PathIntegral::default().with_n_sweeps(5),
         SimulatedBifurcation::default().with_n_steps(20),
+        Portfolio::default().with_n_sweeps(3),
         Random::default()
     );
 }
@@ -429,7 +432,8 @@ fn cancellation_returns_what_was_found() {
         Tabu::default(),
         ParallelTempering::default(),
         PathIntegral::default(),
-        SimulatedBifurcation::default()
+        SimulatedBifurcation::default(),
+        Portfolio::default()
     );
     let exact = Exact::default().with_limits(Limits::default().with_cancellation(switch.clone()));
     let exact: Box<dyn IsingSampler> = Box::new(exact);
@@ -478,6 +482,7 @@ fn a_target_stops_where_it_is_reached() {
             model,
             SimulatedAnnealing::default().with_n_sweeps(20),
             Tabu::default().with_n_iterations(200),
+            Portfolio::default().with_n_sweeps(2),
             Random::default()
         );
     }
@@ -491,7 +496,7 @@ fn progress_knows_the_lowest_energy() {
     let of_progress = seen.clone();
     let limits = Limits::default()
         .with_progress(move |p| of_progress.lock().expect("alive").push((p.reads_done, p.lowest)));
-    let sampler = Tabu::default().with_limits(limits);
+    let sampler = Portfolio::default().with_n_sweeps(5).with_limits(limits);
     let set = sampler.sample(&model, 20).expect("valid");
     let mut seen = seen.lock().expect("alive").clone();
     seen.sort_by_key(|&(reads, _)| reads);
