@@ -7,7 +7,7 @@
 
 use burn_quantum::annealing::{
     Exact, IsingSampler, Limits, ParallelTempering, PathIntegral, Portfolio, Random,
-    SimulatedAnnealing, SimulatedBifurcation, Tabu,
+    SchroedingerSampler, SimulatedAnnealing, SimulatedBifurcation, Tabu,
 };
 use burn_quantum::ising::formats::{Model, bqm, coo, gset, qbsolv};
 use burn_quantum::ising::{Ising, MaxCut};
@@ -64,6 +64,7 @@ enum Sampler {
     Tempering,
     PathIntegral,
     Bifurcation,
+    Schroedinger,
     Exact,
     Random,
 }
@@ -149,6 +150,10 @@ fn sampler(cli: &Cli, round: u32, limits: Limits) -> (Box<dyn IsingSampler>, Opt
     match cli.sampler {
         Sampler::Portfolio => {
             (Box::new(Portfolio::default().with_seed(seed).with_limits(limits)), None)
+        }
+        Sampler::Schroedinger => {
+            let sampler = SchroedingerSampler::default().with_time(20.0 * longer as f64);
+            (Box::new(sampler.with_seed(seed).with_limits(limits)), None)
         }
         Sampler::Annealing => {
             let sampler = SimulatedAnnealing::default().with_n_sweeps(1000 * longer);

@@ -13,6 +13,7 @@
 //! | [`SimulatedBifurcation`] | low energies | comparison; no temperature |
 //! | [`GibbsSampler`] | Boltzmann samples | learning |
 //! | [`Exact`] | the lowest configurations | up to 30 spins, and tests |
+//! | [`SchroedingerSampler`] | what an ideal quantum annealer measures | up to 26 spins, and comparison |
 //! | [`Random`] | uniform spins | baselines |
 //!
 //! [`effective_beta`] estimates the inverse temperature of any samples, and
@@ -31,6 +32,7 @@ mod random;
 mod reads;
 mod sample_set;
 mod schedule;
+mod schroedinger;
 mod simulated_annealing;
 mod simulated_bifurcation;
 mod tabu;
@@ -48,6 +50,7 @@ pub use portfolio::Portfolio;
 pub use random::Random;
 pub use sample_set::{BatchSampleSet, Sample, SampleSet};
 pub use schedule::Schedule;
+pub use schroedinger::SchroedingerSampler;
 pub use simulated_annealing::SimulatedAnnealing;
 pub use simulated_bifurcation::{Bifurcation, SimulatedBifurcation};
 pub use tabu::Tabu;

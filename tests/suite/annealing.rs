@@ -2,8 +2,8 @@
 
 use burn_quantum::annealing::{
     Bifurcation, Cancellation, Exact, GibbsSampler, IsingSampler, Limits, Order, ParallelTempering,
-    PathIntegral, Portfolio, Random, SampleSet, Schedule, SimulatedAnnealing, SimulatedBifurcation,
-    Tabu, Update, check_conformance, effective_beta,
+    PathIntegral, Portfolio, Random, SampleSet, Schedule, SchroedingerSampler, SimulatedAnnealing,
+    SimulatedBifurcation, Tabu, Update, check_conformance, effective_beta,
 };
 use burn_quantum::ising::{BatchedIsing, Ising};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -287,13 +287,14 @@ fn all_samplers() -> Vec<Box<dyn IsingSampler>> {
         Box::new(bifurcation.clone().with_kind(Bifurcation::Ballistic)),
         Box::new(bifurcation),
         Box::new(Portfolio::default().with_n_sweeps(5)),
+        Box::new(SchroedingerSampler::default().with_time(2.0).with_n_steps(5)),
     ]
 }
 
 /// Whether the cost grows as `2^n_spins`.
 fn is_exponential(sampler: &dyn IsingSampler) -> bool {
     let name = format!("{sampler:?}");
-    name.starts_with("Exact")
+    name.starts_with("Exact") || name.starts_with("Schroedinger")
 }
 
 #[test]
@@ -411,6 +412,7 @@ fn a_problem_gives_the_same_samples_alone_and_in_a_batch() {
         PathIntegral::default().with_n_sweeps(5),
         SimulatedBifurcation::default().with_n_steps(20),
         Portfolio::default().with_n_sweeps(3),
+        SchroedingerSampler::default().with_time(2.0),
         Random::default()
     );
 }
@@ -433,7 +435,8 @@ fn cancellation_returns_what_was_found() {
         ParallelTempering::default(),
         PathIntegral::default(),
         SimulatedBifurcation::default(),
-        Portfolio::default()
+        Portfolio::default(),
+        SchroedingerSampler::default()
     );
     let exact = Exact::default().with_limits(Limits::default().with_cancellation(switch.clone()));
     let exact: Box<dyn IsingSampler> = Box::new(exact);
@@ -502,6 +505,66 @@ fn progress_knows_the_lowest_energy() {
     seen.sort_by_key(|&(reads, _)| reads);
     assert_eq!(seen.len(), 20);
     assert_eq!(seen[19].1, set.first().expect("20 reads").energy);
+}
+
+/// A slow anneal of the Schroedinger equation ends in the ground state, a sudden one where it began,
+/// and between them the reads have the probabilities of the state.
+#[test]
+fn the_schroedinger_equation_is_adiabatic_when_slow() {
+    for scale in [1.0, 1e-40, 1e60] {
+        let model = all_pairs(7, 11);
+        let fields = model.fields().iter().map(|h| h * scale).collect();
+        let pairs = model.couplings().map(|(i, j, value)| (i, j, value * scale));
+        let model = Ising::sparse(fields, pairs, 0.0).expect("finite");
+        let ground = Exact::default().sample(&model, 1).expect("few spins");
+        let sampler = SchroedingerSampler::default().with_seed(2);
+        let hits = |time: f64| {
+            let set = sampler.clone().with_time(time).sample(&model, 4000).expect("valid");
+            set.iter().filter(|s| s.spins == ground.spins()).count() as f64 / 4000.0
+        };
+        assert!(hits(400.0) > 0.97, "{}", hits(400.0));
+        let sudden = hits(0.0);
+        let sigma = (1f64 / 128.0 / 4000.0).sqrt();
+        assert!((sudden - 1.0 / 128.0).abs() < 4.0 * sigma, "{sudden}");
+        assert!(hits(20.0) > 10.0 * sudden);
+    }
+}
+
+/// One spin in a field: the Bloch equation of `H = -(1 - s) X + s Z`, integrated by Runge and Kutta.
+#[test]
+fn the_schroedinger_equation_of_one_spin_is_that_of_bloch() {
+    let time = 3.0;
+    // dr/dt = 2 B x r with H = B sigma.
+    let rate = |t: f64, [x, y, z]: [f64; 3]| {
+        let (bx, bz) = (-2.0 * (1.0 - t / time), 2.0 * t / time);
+        [-bz * y, bz * x - bx * z, bx * y]
+    };
+    let n = 3000;
+    let (mut r, dt) = ([1.0, 0.0, 0.0], time / n as f64);
+    let ahead = |r: [f64; 3], k: [f64; 3], dt: f64| std::array::from_fn(|i| r[i] + dt * k[i]);
+    for step in 0..n {
+        let t = step as f64 * dt;
+        let k1 = rate(t, r);
+        let k2 = rate(t + dt / 2.0, ahead(r, k1, dt / 2.0));
+        let k3 = rate(t + dt / 2.0, ahead(r, k2, dt / 2.0));
+        let k4 = rate(t + dt, ahead(r, k3, dt));
+        let k = std::array::from_fn(|i| (k1[i] + 2.0 * k2[i] + 2.0 * k3[i] + k4[i]) / 6.0);
+        r = ahead(r, k, dt);
+    }
+    let model = Ising::sparse(vec![17.0], [], 0.0).expect("valid");
+    let sampler = SchroedingerSampler::default().with_time(time).with_n_steps(300);
+    let mean = sampler.sample(&model, 40_000).expect("valid").mean_spins()[0];
+    let sigma = ((1.0 - r[2] * r[2]) / 40_000.0).sqrt();
+    assert!((mean - r[2]).abs() < 4.0 * sigma, "{mean}, not {}", r[2]);
+}
+
+#[test]
+fn too_many_spins_for_the_schroedinger_equation_are_refused_with_their_memory() {
+    let model = Ising::sparse(vec![0.0; 30], [], 0.0).expect("valid");
+    let error = SchroedingerSampler::default().sample(&model, 1).expect_err("too large");
+    assert!(error.is_size_limit());
+    let message = error.to_string();
+    assert!(message.contains("30") && message.contains("16 GiB"), "{message}");
 }
 
 #[test]
@@ -685,6 +748,7 @@ fn bad_options_are_refused() {
         assert!(PathIntegral::default().with_beta(bad).sample(&model, 1).is_err());
         assert!(PathIntegral::default().with_gamma(bad).sample(&model, 1).is_err());
         assert!(SimulatedBifurcation::default().with_time_step(bad).sample(&model, 1).is_err());
+        assert!(SchroedingerSampler::default().with_time(bad).sample(&model, 1).is_err());
     }
     assert!(ParallelTempering::default().with_n_temperatures(0).sample(&model, 1).is_err());
     assert!(ParallelTempering::default().with_range(-1.0, 1.0).sample(&model, 1).is_err());
