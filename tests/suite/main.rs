@@ -18,6 +18,7 @@ mod noise;
 mod observables;
 mod ops;
 mod properties;
+mod qama;
 mod qasm;
 mod qasm_peer;
 mod qubo;
