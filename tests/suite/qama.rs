@@ -186,7 +186,7 @@ fn coupling(
             raw[h].tanh() * dot(ki, kj).powi(2) / (dot(ki, ki) * dot(kj, kj))
         }
     };
-    3.5 * bounded / (BETA * n)
+    2.0 * bounded / (BETA * n)
 }
 
 #[test]

@@ -6,13 +6,13 @@ use burn::module::Param;
 use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
 
-/// `beta |W|` stays below this times one over the number of keys, so the mean field, which has
-/// slope `beta / 4` at most, has one solution, and iterations find it.
-const BOUND: f64 = 3.5;
+/// `beta |W|` stays below this times one over the number of keys, so the mean field, whose slope is
+/// `beta / 4` at most, contracts by a half or more in each iteration.
+const BOUND: f64 = 2.0;
 
 /// The couplings `W_jj'` between keys. They are symmetric, without diagonal, and bounded:
-/// `|W_jj'| <= 3.5 / (beta n)` with `n` keys that are not padding, so that the mean field has one
-/// solution.
+/// `|W_jj'| <= 2 / (beta n)` with `n` keys that are not padding, so that the mean field has one
+/// solution, and each iteration at least halves its distance from it.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
 pub enum QamaCoupling {
     /// None: keys are selected independently.
@@ -22,7 +22,7 @@ pub enum QamaCoupling {
         /// The largest number of keys.
         max_keys: usize,
     },
-    /// `W_jj' = 3.5 tanh(c) cos^2(k_j, k_j') / (beta n)`: similar keys exclude each other where `c < 0`,
+    /// `W_jj' = 2 tanh(c) cos^2(k_j, k_j') / (beta n)`: similar keys exclude each other where `c < 0`,
     /// which is where it starts, or call for each other; `c` is trained, `[n_heads, 1, 1]`.
     KeyKey,
 }

@@ -42,8 +42,8 @@ pub struct QamaConfig {
     /// The inverse temperature of the selection. Default: 1.0
     #[config(default = 1.0)]
     pub beta: f64,
-    /// Iterations of the mean field, or sweeps of the sampler. Default: 8
-    #[config(default = 8)]
+    /// Iterations of the mean field, or sweeps of the sampler. Default: 4
+    #[config(default = 4)]
     pub n_iterations: usize,
     /// Whether the weights of a query are divided by their sum. Default: true
     #[config(default = true)]

@@ -121,15 +121,16 @@ fn mean_field(
     beta: f64,
     n_iterations: usize,
 ) -> Tensor<4> {
+    let (theta, couplings) = (theta * beta, couplings * beta);
     let step = |theta: &Tensor<4>, w: &Tensor<4>, m: Tensor<4>| {
-        masks.apply(sigmoid((theta.clone() + m.matmul(w.clone())) * beta))
+        masks.apply(sigmoid(m.matmul(w.clone()) + theta.clone()))
     };
     let (plain, w) = (theta.clone().without_autodiff(), couplings.clone().without_autodiff());
-    let start = masks.apply(sigmoid(plain.clone() * beta));
+    let start = masks.apply(sigmoid(plain.clone()));
     let m = (0..n_iterations).fold(start, |m, _| step(&plain, &w, m));
     let value = step(&theta, &couplings, m);
     let m = value.clone().without_autodiff();
-    let slope = m.clone() * (1.0 - m) * beta;
+    let slope = m.clone() * (1.0 - m);
     implicit_gradient(value, slope, w, n_iterations)
 }
 
