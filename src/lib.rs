@@ -27,6 +27,8 @@ pub mod circuit;
 pub mod encoding;
 mod error;
 pub mod gradient;
+#[cfg(feature = "hardware")]
+pub mod hardware;
 pub mod ising;
 pub mod nn;
 pub mod ops;

@@ -10,6 +10,8 @@ mod evolution;
 mod formats;
 mod gates;
 mod gradients;
+#[cfg(feature = "hardware")]
+mod hardware;
 mod ising;
 mod layers;
 mod measurement;

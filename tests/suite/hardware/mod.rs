@@ -1,0 +1,6 @@
+//! The hardware hook, on loopback.
+
+#[path = "../../../examples/common/http.rs"]
+mod http;
+mod loopback;
+mod transport;
