@@ -2,6 +2,7 @@
 //!
 //! | | |
 //! | --- | --- |
+//! | [`DWave`] | D-Wave's annealers as an [`IsingSampler`](crate::annealing::IsingSampler) |
 //! | [`sapi`] | D-Wave's Solver API: a client, and a server that lends any sampler to D-Wave's programs |
 //! | [`Topology`], [`WorkingGraph`] | the graphs of annealing chips, without and with defects |
 //! | [`Embedding`], [`cliques`] | dense problems on such graphs |
@@ -12,11 +13,13 @@
 //! [error](crate::Error::is_device), which names the [job](crate::Error::job_id) if there is one.
 //! The module starts no threads.
 
+mod dwave;
 mod graph;
 pub mod sapi;
 mod token;
 mod transport;
 
+pub use dwave::{AnswerMode, ChainStrength, DWave, Report, Scale, Ticket, Unembedding};
 pub use graph::{Embedding, Topology, WorkingGraph, cliques, largest_clique};
 pub use token::Token;
 pub use transport::{

@@ -96,8 +96,13 @@ impl WorkingGraph {
         Some(list[at].1 as usize)
     }
 
+    /// The qubits that a qubit is coupled to, ascending, with the places of the couplers.
+    pub(in crate::hardware) fn edges(&self, qubit: u32) -> &[(u32, u32)] {
+        self.neighbours.get(qubit as usize).map_or(&[], Vec::as_slice)
+    }
+
     /// The qubits that a qubit is coupled to, ascending.
     pub fn neighbours(&self, qubit: u32) -> impl Iterator<Item = u32> + '_ {
-        self.neighbours.get(qubit as usize).into_iter().flatten().map(|&(neighbour, _)| neighbour)
+        self.edges(qubit).iter().map(|&(neighbour, _)| neighbour)
     }
 }

@@ -1,7 +1,7 @@
 //! The client's side of the protocol.
 
 use super::answers::{self, Outcome};
-use super::model::{Identity, Problem, SolverDefinition, Status};
+use super::model::{Problem, SolverDefinition, Status};
 use super::qp::Answer;
 use super::{Solver, media_type};
 use crate::annealing::Cancellation;
@@ -132,10 +132,6 @@ impl Client {
         ];
         request.timeout = self.timeout;
         request
-    }
-
-    fn malformed(&self, reason: impl std::fmt::Display) -> Error {
-        self.link.error(Fault::Malformed, format!("an answer breaks the protocol: {reason}"))
     }
 
     fn send<T: DeserializeOwned>(
@@ -334,18 +330,31 @@ impl Client {
         self.send(&request, Repeatable::Yes).map_err(|error: Error| error.about_job(id))
     }
 
-    pub(in crate::hardware) fn about(
+    /// The same client, which heeds these limits as well.
+    pub(in crate::hardware) fn limited(
         &self,
-        fault: Fault,
-        solver: &Identity,
-        reason: String,
-    ) -> Error {
-        self.link.error(fault, format!("solver {}: {reason}", solver.name))
+        time: Option<Duration>,
+        cancellation: Option<&Cancellation>,
+    ) -> Self {
+        let mut limited = self.clone();
+        if let Some(cancellation) = cancellation {
+            limited = limited.with_cancellation(cancellation.clone());
+        }
+        if let Some(end) = time.and_then(|time| Instant::now().checked_add(time)) {
+            limited.link.deadline = Some(limited.link.deadline.map_or(end, |d| d.min(end)));
+        }
+        limited
     }
 
-    /// The same client, that also heeds these limits.
-    pub(in crate::hardware) fn link_mut(&mut self) -> &mut Link {
-        &mut self.link
+    /// The same client, which nobody stops.
+    pub(in crate::hardware) fn unlimited(&self) -> Self {
+        let mut client = self.clone();
+        (client.link.cancellation, client.link.deadline) = (None, None);
+        client
+    }
+
+    pub(in crate::hardware) fn malformed(&self, reason: impl std::fmt::Display) -> Error {
+        self.link.error(Fault::Malformed, format!("an answer breaks the protocol: {reason}"))
     }
 }
 
