@@ -5,6 +5,7 @@ mod faults;
 #[path = "../../../examples/common/http.rs"]
 mod http;
 mod loopback;
+mod peer;
 mod transport;
 
 use burn_quantum::annealing::{IsingSampler, SimulatedAnnealing};
