@@ -143,12 +143,11 @@ impl Topology {
 
     /// One more than the largest number of a qubit.
     pub fn n_labels(&self) -> usize {
-        let labels = match self.0 {
+        match self.0 {
             Family::Chimera { m, n, t } => 2 * m as usize * n as usize * t as usize,
             Family::Pegasus { m } => 24 * m as usize * (m as usize - 1),
             Family::Zephyr { m, t } => 4 * m as usize * t as usize * (2 * m as usize + 1),
-        };
-        labels
+        }
     }
 
     pub(super) fn n_wires(&self, direction: usize) -> u32 {
@@ -195,8 +194,8 @@ impl Topology {
     }
 
     /// All couplers, each with the smaller number first, in ascending order. Pegasus has a few
-    /// qubits at its border that reach no other side; real chips leave them out, so they have no
-    /// couplers here.
+    /// qubits at its border that cross no other; real chips leave them out, so they have no couplers
+    /// here.
     pub fn couplers(&self) -> Vec<[u32; 2]> {
         let mut couplers = Vec::new();
         for direction in [VERTICAL, HORIZONTAL] {
@@ -242,7 +241,7 @@ impl Topology {
         }
     }
 
-    /// The couplers of the largest connected part.
+    /// The couplers of qubits that cross another one.
     fn fabric_only(&self, couplers: Vec<[u32; 2]>) -> Vec<[u32; 2]> {
         let mut crossed = vec![false; self.n_labels()];
         let half = self.n_labels() as u32 / 2;

@@ -22,6 +22,9 @@ pub(super) enum Outcome {
 
 type Slot = Option<Result<Value, Error>>;
 
+/// The place of a job, and what it came to.
+type Done = (usize, Result<Value, Error>);
+
 /// The answers of jobs in the order of the jobs.
 pub(super) fn wait(client: &Client, jobs: &[JobId]) -> Vec<Result<Value, Error>> {
     let mut slots: Vec<Slot> = vec![None; jobs.len()];
@@ -54,11 +57,7 @@ pub(super) fn wait(client: &Client, jobs: &[JobId]) -> Vec<Result<Value, Error>>
 }
 
 /// Asks once about the open jobs, and returns those that are done.
-fn round(
-    client: &Client,
-    jobs: &[JobId],
-    open: &[usize],
-) -> Result<Vec<(usize, Result<Value, Error>)>, Error> {
+fn round(client: &Client, jobs: &[JobId], open: &[usize]) -> Result<Vec<Done>, Error> {
     client.link.check()?;
     let ids: Vec<&str> = open.iter().map(|&k| jobs[k].0.as_str()).collect();
     let mut statuses: HashMap<String, Vec<Status>> = HashMap::new();

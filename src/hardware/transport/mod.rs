@@ -46,7 +46,8 @@ impl Method {
 }
 
 /// Headers whose values nobody may see.
-const SECRET: [&str; 4] = ["authorization", "x-auth-token", "cookie", "x-amz-security-token"];
+const SECRET: [&str; 5] =
+    ["authorization", "x-auth-token", "cookie", "set-cookie", "x-amz-security-token"];
 
 fn is_secret(name: &str) -> bool {
     SECRET.iter().any(|secret| name.eq_ignore_ascii_case(secret))

@@ -127,6 +127,7 @@ impl Link {
 
     /// Sends a request until it is answered with something other than trouble.
     pub fn send(&self, request: &Request, repeatable: Repeatable) -> Result<Response, Error> {
+        let name = format!("{} {}", request.method.name(), request.url);
         let mut attempt = 1;
         loop {
             self.check()?;
@@ -134,26 +135,32 @@ impl Link {
                 Ok(response) => return Ok(response),
                 Err(trouble) => trouble,
             };
-            let name = format!("{} {}", request.method.name(), request.url);
             log::debug!("{name}, attempt {attempt}: {}", trouble.reason);
-            let asked_too_much = trouble.asked.filter(|&time| time > self.retry.max_delay);
-            if let Some(time) = asked_too_much {
-                let (asked, limit) = (time.as_secs(), self.retry.max_delay.as_secs_f64());
-                let reason = format!(
-                    "{name}: {}; it asks to wait {asked} s, the limit is {limit} s: come back later",
-                    trouble.reason
+            if let Some(reason) = self.objection(&trouble, attempt, repeatable) {
+                return Err(
+                    self.error(trouble.fault, format!("{name}: {}{reason}", trouble.reason))
                 );
-                return Err(self.error(trouble.fault, reason));
-            }
-            if !trouble.again || attempt >= self.retry.max_attempts {
-                let mut reason = format!("{name}: {}, attempt {attempt}", trouble.reason);
-                if repeatable == Repeatable::No && !trouble.again {
-                    reason += "; not sent again, as the service may have taken it: look for it by its label";
-                }
-                return Err(self.error(trouble.fault, reason));
             }
             self.pause(trouble.asked.unwrap_or_else(|| self.retry.delay(attempt)))?;
             attempt += 1;
+        }
+    }
+
+    /// Why there is no further attempt, if so.
+    fn objection(&self, trouble: &Trouble, attempt: u32, repeatable: Repeatable) -> Option<String> {
+        let limit = self.retry.max_delay;
+        match trouble.asked {
+            Some(asked) if asked > limit => Some(format!(
+                "; it asks to wait {} s, the limit is {} s: come back later",
+                asked.as_secs(),
+                limit.as_secs_f64()
+            )),
+            _ if !trouble.again && repeatable == Repeatable::No => Some(format!(
+                ", attempt {attempt}; not sent again, as the service may have taken it: look for it by \
+                 its label"
+            )),
+            _ if attempt >= self.retry.max_attempts => Some(format!(", attempt {attempt}")),
+            _ => None,
         }
     }
 

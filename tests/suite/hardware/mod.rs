@@ -1,5 +1,6 @@
 //! The hardware hook, on loopback.
 
+mod client;
 mod dwave;
 mod faults;
 #[path = "../../../examples/common/http.rs"]
