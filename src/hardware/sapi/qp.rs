@@ -104,7 +104,9 @@ pub struct ProblemData {
 }
 
 fn encode<const N: usize>(values: impl Iterator<Item = [u8; N]>) -> String {
-    BASE64.encode(values.flatten().collect::<Vec<u8>>())
+    let mut bytes = Vec::with_capacity(N * values.size_hint().1.unwrap_or(0));
+    values.for_each(|value| bytes.extend_from_slice(&value));
+    BASE64.encode(bytes)
 }
 
 /// The values of a base64 text.
@@ -134,12 +136,14 @@ impl ProblemData {
     ///
     /// Panics if the problem is of another graph.
     pub fn encode(graph: &WorkingGraph, problem: &Coefficients) -> Self {
-        let active: Vec<bool> = problem.linear.iter().map(|h| !h.is_nan()).collect();
-        assert_eq!(active.len(), graph.qubits().len(), "a problem of this graph");
+        assert_eq!(problem.linear.len(), graph.qubits().len(), "a problem of this graph");
         assert_eq!(problem.quadratic.len(), graph.couplers().len(), "a problem of this graph");
-        let of_label = |q: u32| graph.place(q).is_some_and(|place| active[place]);
+        let mut active = vec![false; graph.n_labels()];
+        for (&q, h) in graph.qubits().iter().zip(&problem.linear) {
+            active[q as usize] = !h.is_nan();
+        }
         let sent = graph.couplers().iter().zip(&problem.quadratic);
-        let sent = sent.filter(|(ends, _)| ends.iter().all(|&q| of_label(q)));
+        let sent = sent.filter(|([a, b], _)| active[*a as usize] && active[*b as usize]);
         // One NaN of many, as the maker's own client sends it.
         let linear = problem.linear.iter().map(|&h| if h.is_nan() { f64::NAN } else { h });
         Self {
