@@ -39,7 +39,7 @@ fn spoilt(act: impl Fn(&Request, Value) -> Option<Act> + Send + 'static) -> Loop
 }
 
 fn device(service: &Loopback) -> DWave {
-    let client = client(&service.url).with_timeout(Duration::from_millis(500));
+    let client = client(&service.url).with_timeout(Duration::from_secs(1));
     let solver = client.solver("local").unwrap();
     DWave::new(client, solver)
 }
