@@ -11,6 +11,8 @@ mod evolution;
 mod formats;
 mod gates;
 mod gradients;
+#[cfg(feature = "hardware")]
+mod hardware;
 mod ising;
 mod layers;
 mod measurement;
