@@ -11,7 +11,12 @@ pub struct Error(Box<ErrorKind>);
 impl Error {
     /// Whether something is too large for the method that was asked to handle it.
     pub fn is_size_limit(&self) -> bool {
-        matches!(*self.0, ErrorKind::TooManyQubits { .. } | ErrorKind::TooManyVariables { .. })
+        match *self.0 {
+            ErrorKind::TooManyQubits { .. } | ErrorKind::TooManyVariables { .. } => true,
+            #[cfg(feature = "hardware")]
+            ErrorKind::TooLargeForDevice { .. } => true,
+            _ => false,
+        }
     }
 
     /// Whether a number was not finite or out of its range, or a matrix not of the kind asked for.
@@ -44,6 +49,81 @@ impl Error {
     pub fn is_io(&self) -> bool {
         matches!(*self.0, ErrorKind::Io { .. })
     }
+
+    /// Whether a device, or the service in front of it, refused, failed or did not answer.
+    #[cfg(feature = "hardware")]
+    pub fn is_device(&self) -> bool {
+        self.fault().is_some()
+    }
+
+    /// Whether a service does not know the token, or grants it too little.
+    #[cfg(feature = "hardware")]
+    pub fn is_authentication(&self) -> bool {
+        self.fault() == Some(Fault::Authentication)
+    }
+
+    /// Whether a service could not be reached, was too slow or too busy, so that the same call may
+    /// succeed later. A job that was submitted then still runs: see [`job_id`](Self::job_id).
+    #[cfg(feature = "hardware")]
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self.fault(), Some(Fault::Unreachable | Fault::Timeout | Fault::Busy))
+    }
+
+    /// Whether a wait for a device was cancelled by its [switch](crate::annealing::Cancellation).
+    #[cfg(feature = "hardware")]
+    pub fn is_cancelled(&self) -> bool {
+        self.fault() == Some(Fault::Cancelled)
+    }
+
+    /// The job that the error is about, as the service names it.
+    #[cfg(feature = "hardware")]
+    pub fn job_id(&self) -> Option<&str> {
+        match &*self.0 {
+            ErrorKind::Device { job, .. } => job.as_deref(),
+            _ => None,
+        }
+    }
+
+    #[cfg(feature = "hardware")]
+    fn fault(&self) -> Option<Fault> {
+        match &*self.0 {
+            ErrorKind::Device { fault, .. } => Some(*fault),
+            _ => None,
+        }
+    }
+
+    /// The same error, about a job if it did not name one.
+    #[cfg(feature = "hardware")]
+    pub(crate) fn about_job(mut self, id: &str) -> Self {
+        if let ErrorKind::Device { job: job @ None, .. } = &mut *self.0 {
+            *job = Some(id.into());
+        }
+        self
+    }
+}
+
+/// What went wrong between a program and a device.
+#[cfg(feature = "hardware")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// No connection, or one that broke.
+    Unreachable,
+    /// No answer in time.
+    Timeout,
+    /// The service asks to come later.
+    Busy,
+    /// The caller no longer wants it.
+    Cancelled,
+    /// The token is wrong, or grants too little.
+    Authentication,
+    /// The service refuses the request.
+    Refused,
+    /// The answer breaks the protocol.
+    Malformed,
+    /// The device failed on a job.
+    Failed,
+    /// The service does not know a job that it had accepted.
+    Lost,
 }
 
 impl From<ErrorKind> for Error {
@@ -138,6 +218,21 @@ pub(crate) enum ErrorKind {
     Format { format: &'static str, place: String, reason: String },
     #[error("{format}: {reason}")]
     Io { format: &'static str, reason: String },
+    #[cfg(feature = "hardware")]
+    #[error("{service}{}: {reason}", job.as_ref().map(|id| format!(", job {id}")).unwrap_or_default())]
+    Device { service: String, job: Option<String>, fault: Fault, reason: String },
+    #[cfg(feature = "hardware")]
+    #[error("{given} {what} do not fit {device}, which takes {limit}: {remedy}")]
+    TooLargeForDevice {
+        given: usize,
+        what: &'static str,
+        device: String,
+        limit: usize,
+        remedy: &'static str,
+    },
+    #[cfg(feature = "hardware")]
+    #[error("{what}: {remedy}")]
+    Unsupported { what: String, remedy: String },
     #[error("{what} has {actual} values, expected {expected}")]
     WrongLength { what: &'static str, expected: usize, actual: usize },
 }

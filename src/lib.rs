@@ -20,13 +20,16 @@
 //! [`ising`] (Ising models and QUBOs as data), [`circuit`] (circuits as data), [`encoding`] (features
 //! to circuits), [`statevector`] (simulation and its gradient, noise, shots), [`annealing`] (samplers
 //! of Ising models), [`gradient`] (ways to differentiate), [`ops`] (tensor operations, the only code that names a
-//! backend), [`nn`] (Burn modules).
+//! backend), [`nn`] (Burn modules). With the feature `hardware`, on the level of [`gradient`]:
+//! `hardware`, the way to real devices.
 
 pub mod annealing;
 pub mod circuit;
 pub mod encoding;
 mod error;
 pub mod gradient;
+#[cfg(feature = "hardware")]
+pub mod hardware;
 pub mod ising;
 pub mod nn;
 pub mod ops;

@@ -9,14 +9,23 @@ const LAYERS: &[&[&str]] = &[
     &["encoding", "statevector"],
     // Above `statevector`, whose dynamics one of its samplers measures.
     &["annealing"],
-    &["gradient"],
+    &["gradient", "hardware"],
     &["ops"],
     &["nn"],
 ];
 
 /// Only `ops` may name Burn's backends; below it there is no Burn at all.
-const WITHOUT_BURN: &[&str] =
-    &["error", "random", "ising", "circuit", "annealing", "encoding", "statevector", "gradient"];
+const WITHOUT_BURN: &[&str] = &[
+    "error",
+    "random",
+    "ising",
+    "circuit",
+    "annealing",
+    "encoding",
+    "statevector",
+    "gradient",
+    "hardware",
+];
 
 fn layer(module: &str) -> usize {
     let found = LAYERS.iter().position(|names| names.contains(&module));

@@ -125,6 +125,29 @@ impl SampleSet {
         Ok(Self::evaluated(model, spins, n_reads))
     }
 
+    /// The configurations `[len, n_spins]` of a model, and how often each was read, `[len]`.
+    ///
+    /// ```
+    /// use burn_quantum::annealing::SampleSet;
+    /// use burn_quantum::ising::Ising;
+    ///
+    /// let model = Ising::sparse(vec![1.0], [], 0.0)?;
+    /// let set = SampleSet::counted(&model, vec![-1, 1], vec![9, 1])?;
+    /// assert_eq!((set.n_reads(), set.mean_energy()), (10, -0.8));
+    /// # Ok::<(), burn_quantum::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When there are not `len * n_spins` values, or one is neither `+1` nor `-1`.
+    pub fn counted(model: &Ising, spins: Vec<i8>, counts: Vec<usize>) -> Result<Self, Error> {
+        let n_values = counts.len().saturating_mul(model.n_spins());
+        length("the spins of a sample set", n_values, spins.len())?;
+        check_spins(&spins)?;
+        let set = Self::evaluated(model, spins, counts.len());
+        Ok(Self { counts, ..set })
+    }
+
     /// `n_reads` configurations, of which the spins are known to be right.
     pub(super) fn evaluated(model: &Ising, spins: Vec<i8>, n_reads: usize) -> Self {
         let n_spins = model.n_spins();

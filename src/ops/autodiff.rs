@@ -90,6 +90,32 @@ impl<B: QuantumOps> Backward<B, 2> for SpinsBackward {
     }
 }
 
+/// Holds `slope`, `couplings` and the number of iterations.
+#[derive(Debug)]
+struct ImplicitBackward;
+
+impl<B: QuantumOps> Backward<B, 1> for ImplicitBackward {
+    type State = (FloatTensor<B>, FloatTensor<B>, usize);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let (slope, couplings, n_iterations) = ops.state;
+        let cotangent = grads.consume::<B>(&ops.node);
+        let mut solution = cotangent.clone();
+        for _ in 0..n_iterations {
+            let product = B::float_matmul(B::float_mul(solution, slope.clone()), couplings.clone());
+            solution = B::float_add(cotangent.clone(), product);
+        }
+        if let [Some(node)] = ops.parents {
+            grads.register::<B>(node.id, solution);
+        }
+    }
+}
+
 impl<B: QuantumOps, C: CheckpointStrategy> QuantumOps for Autodiff<B, C> {
     fn circuit_expectation(
         inputs: FloatTensor<Self>,
@@ -184,5 +210,21 @@ impl<B: QuantumOps, C: CheckpointStrategy> QuantumOps for Autodiff<B, C> {
         _samples: Arc<SpinSamples>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         unreachable!("Burn differentiates once: backward runs on the inner backend")
+    }
+
+    fn implicit_gradient(
+        value: FloatTensor<Self>,
+        slope: FloatTensor<Self>,
+        couplings: FloatTensor<Self>,
+        n_iterations: usize,
+    ) -> FloatTensor<Self> {
+        let node = value.node();
+        let (slope, couplings) = (slope.into_primitive(), couplings.into_primitive());
+        match ImplicitBackward.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                prep.finish((slope, couplings, n_iterations), value.into_primitive())
+            }
+            OpsKind::UnTracked(prep) => prep.finish(value.into_primitive()),
+        }
     }
 }

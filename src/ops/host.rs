@@ -215,6 +215,15 @@ macro_rules! impl_host_ops {
                 let tensors = [fields, couplings, cotangent];
                 run::<Self, _, 3, 2>(jobs::SpinsGradient(&samples), tensors).into()
             }
+
+            fn implicit_gradient(
+                value: FloatTensor<Self>,
+                _slope: FloatTensor<Self>,
+                _couplings: FloatTensor<Self>,
+                _n_iterations: usize,
+            ) -> FloatTensor<Self> {
+                value
+            }
         }
     };
 }

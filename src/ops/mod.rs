@@ -81,6 +81,14 @@ pub trait QuantumOps: Backend {
         cotangent: FloatTensor<Self>,
         samples: Arc<SpinSamples>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
+
+    /// See [`implicit_gradient`].
+    fn implicit_gradient(
+        value: FloatTensor<Self>,
+        slope: FloatTensor<Self>,
+        couplings: FloatTensor<Self>,
+        n_iterations: usize,
+    ) -> FloatTensor<Self>;
 }
 
 /// Expectation values of a circuit for a batch, `out[b, k] = <psi(x_b, w)| O_k |psi(x_b, w)>`,
@@ -168,5 +176,38 @@ pub fn anneal_expectation(
         start.into_dispatch(),
         schedule.into_dispatch(),
         evolution.clone(),
+    ))
+}
+
+/// The gradient of a fixed point `m = f(x, m)`, from one application of `f`.
+///
+/// The value is `value = f(x, m)` itself, which was computed at the fixed point without gradient in
+/// `m`. A cotangent `v` goes on to it as the solution of `u = v + (u * slope) W`, with
+/// `df_j/dm_i = slope_j W_ji`: the implicit derivative. It is found by `n_iterations` steps, whose
+/// error falls with the powers of the spectral radius of `diag(slope) W`, as does that of the same
+/// number of iterations of `f`. `slope` and `couplings` count as constants.
+///
+/// # Shapes
+///
+/// - value, slope, output: `[batch, n_heads, n_rows, n]`
+/// - couplings `W`: `[batch, n_heads, n, n]`, or 1 in place of `batch`
+///
+/// # Panics
+///
+/// Panics on other shapes.
+pub fn implicit_gradient(
+    value: Tensor<4>,
+    slope: Tensor<4>,
+    couplings: Tensor<4>,
+    n_iterations: usize,
+) -> Tensor<4> {
+    let [batch, heads, rows, n] = value.dims();
+    assert_shape!(slope, [batch, heads, rows, n]);
+    assert_shape!(couplings, [_, heads, n, n]);
+    Tensor::from_dispatch(Dispatch::implicit_gradient(
+        value.into_dispatch(),
+        slope.into_dispatch(),
+        couplings.into_dispatch(),
+        n_iterations,
     ))
 }

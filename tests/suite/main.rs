@@ -11,6 +11,8 @@ mod evolution;
 mod formats;
 mod gates;
 mod gradients;
+#[cfg(feature = "hardware")]
+mod hardware;
 mod ising;
 mod layers;
 mod measurement;
@@ -18,6 +20,7 @@ mod noise;
 mod observables;
 mod ops;
 mod properties;
+mod qama;
 mod qasm;
 mod qasm_peer;
 mod qubo;

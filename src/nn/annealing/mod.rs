@@ -3,6 +3,7 @@
 mod sampled;
 mod schedule;
 
+pub(super) use sampled::Sampling;
 pub use sampled::{AnnealingSampler, SampleTemperature};
 pub use schedule::{AnnealingSchedule, LearnedSchedule};
 
@@ -16,7 +17,6 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Int, Tensor, TensorData, assert_shape};
-use sampled::Sampling;
 use std::f64::consts::FRAC_PI_2;
 use std::sync::Arc;
 
@@ -135,7 +135,7 @@ enum Dynamics {
         /// Pulse areas of a schedule that is not trained, `[n_steps, 2]`.
         pulses: Vec<f64>,
     },
-    Sampled(Sampling),
+    Sampled(Sampling, SpinStatistics),
 }
 
 fn pairs(n: usize) -> impl Iterator<Item = (usize, usize)> {
@@ -244,26 +244,9 @@ impl AnnealingLayerConfig {
             of_the_closed_system,
             "time, schedule and start belong to the Schroedinger equation: leave them out"
         );
-        self.gradient.check().unwrap_or_else(|e| panic!("AnnealingLayerConfig: {e}"));
-        let fewest = self.gradient.min_reads();
-        assert!(
-            self.n_reads >= fewest,
-            "n_reads is {}: this gradient needs {fewest} or more",
-            self.n_reads
-        );
-        if let SampleTemperature::Known(beta) = temperature {
-            positive("beta", beta);
-        }
-        Dynamics::Sampled(Sampling {
-            sampler,
-            temperature,
-            n_reads: self.n_reads,
-            seed: self.seed,
-            statistics: self.statistics(),
-            gradient: self.gradient,
-            state: Arc::default(),
-            calls: Default::default(),
-        })
+        let sampler = (sampler, temperature);
+        let sampling = Sampling::new(sampler, self.n_reads, self.gradient, self.seed);
+        Dynamics::Sampled(sampling, self.statistics())
     }
 }
 
@@ -326,7 +309,9 @@ impl AnnealingLayer {
         }
         let (fields, couplings) = (fields.expand([batch, n]), self.coupling_matrix());
         match &self.settings.dynamics {
-            Dynamics::Sampled(sampling) => sampling.forward(fields, couplings),
+            Dynamics::Sampled(sampling, statistics) => {
+                sampling.forward(fields, couplings, *statistics)
+            }
             Dynamics::Closed { evolution, start, pulses } => {
                 let start = match start {
                     AnnealingStart::Encoded => input,
@@ -365,7 +350,7 @@ impl AnnealingLayer {
     /// variance), for metrics; `None` before the first, and of the Schroedinger equation.
     pub fn gradient_report(&self) -> Option<HybridReport> {
         match &self.settings.dynamics {
-            Dynamics::Sampled(sampling) => sampling.report(),
+            Dynamics::Sampled(sampling, _) => sampling.report(),
             Dynamics::Closed { .. } => None,
         }
     }

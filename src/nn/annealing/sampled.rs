@@ -68,23 +68,47 @@ pub enum SampleTemperature {
     Estimated,
 }
 
-/// Samples of the batch's models, differentiated by an estimator.
+/// Samples of batches of models, differentiated by an estimator.
 #[derive(Debug)]
-pub(super) struct Sampling {
-    pub sampler: Arc<dyn IsingSampler>,
-    pub temperature: SampleTemperature,
-    pub n_reads: usize,
-    pub seed: u64,
-    pub statistics: SpinStatistics,
-    pub gradient: HybridGradient,
-    pub state: Arc<HybridState>,
+pub(in crate::nn) struct Sampling {
+    sampler: Arc<dyn IsingSampler>,
+    temperature: SampleTemperature,
+    n_reads: usize,
+    seed: u64,
+    gradient: HybridGradient,
+    state: Arc<HybridState>,
     /// Calls that were differentiated: each has samples of its own.
-    pub calls: AtomicU64,
+    calls: AtomicU64,
 }
 
 impl Sampling {
+    /// # Panics
+    ///
+    /// Panics on a temperature that is not positive, and on a gradient that is not valid or needs
+    /// more reads.
+    pub fn new(
+        (sampler, temperature): (Arc<dyn IsingSampler>, SampleTemperature),
+        n_reads: usize,
+        gradient: HybridGradient,
+        seed: u64,
+    ) -> Self {
+        gradient.check().unwrap_or_else(|e| panic!("HybridGradient: {e}"));
+        let fewest = gradient.min_reads();
+        assert!(n_reads >= fewest, "n_reads is {n_reads}: this gradient needs {fewest} or more");
+        if let SampleTemperature::Known(beta) = temperature {
+            super::positive("beta", beta);
+        }
+        let (state, calls) = (Arc::default(), AtomicU64::default());
+        Self { sampler, temperature, n_reads, seed, gradient, state, calls }
+    }
+
     /// Means over `n_reads` samples, `[batch, n_statistics]`.
-    pub fn forward(&self, fields: Tensor<2>, couplings: Tensor<3>) -> Result<Tensor<2>, Error> {
+    pub fn forward(
+        &self,
+        fields: Tensor<2>,
+        couplings: Tensor<3>,
+        statistics: SpinStatistics,
+    ) -> Result<Tensor<2>, Error> {
         let tracked = fields.is_tracked() || couplings.is_tracked();
         // Inference repeats itself; training must not.
         let call = if tracked { 1 + self.calls.fetch_add(1, Ordering::Relaxed) } else { 0 };
@@ -96,9 +120,8 @@ impl Sampling {
             SampleTemperature::Estimated if !tracked => 1.0,
             SampleTemperature::Estimated => estimated(&fields, &couplings, &samples)?,
         };
-        let (statistics, gradient) = (self.statistics, self.gradient);
-        let samples =
-            SpinSamples { samples, beta, statistics, gradient, state: self.state.clone() };
+        let (gradient, state) = (self.gradient, self.state.clone());
+        let samples = SpinSamples { samples, beta, statistics, gradient, state };
         Ok(spin_statistics(fields, couplings, Arc::new(samples)))
     }
 

@@ -1,7 +1,9 @@
 //! Attention operators.
 
 mod hierarchical;
+mod qama;
 
 pub use hierarchical::{
     HierarchicalAttention, HierarchicalAttentionConfig, HierarchicalInput, HierarchicalOutput,
 };
+pub use qama::{Qama, QamaConfig, QamaCoupling, QamaInput, QamaOutput, QamaSelection};

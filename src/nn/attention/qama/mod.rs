@@ -1,0 +1,275 @@
+//! Attention by annealing: each query selects keys by a small Ising model.
+
+mod couplings;
+mod input;
+mod selection;
+
+pub use couplings::QamaCoupling;
+pub use input::{QamaInput, QamaOutput};
+pub use selection::QamaSelection;
+
+use crate::annealing::IsingSampler;
+use crate::error::Error;
+use crate::gradient::{HybridGradient, HybridReport};
+use crate::nn::SampleTemperature;
+use burn::config::Config;
+use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
+use burn::nn::{Dropout, DropoutConfig, Initializer, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor, assert_shape};
+use input::Masks;
+use selection::Selector;
+use std::sync::Arc;
+
+/// Keeps the normalisation of a query that selects nothing finite.
+const EPSILON: f64 = 1e-6;
+
+/// Configuration to create a [`Qama`] using the [init function](QamaConfig::init).
+#[derive(Config, Debug)]
+pub struct QamaConfig {
+    /// The size of each linear layer.
+    pub d_model: usize,
+    /// The number of heads. It must divide `d_model`.
+    pub n_heads: usize,
+    /// The dropout rate. Default: 0.1
+    #[config(default = 0.1)]
+    pub dropout: f64,
+    /// How keys are selected. Default: mean field
+    #[config(default = "QamaSelection::MeanField")]
+    pub selection: QamaSelection,
+    /// The couplings between keys. Default: those of similar keys
+    #[config(default = "QamaCoupling::KeyKey")]
+    pub coupling: QamaCoupling,
+    /// The inverse temperature of the selection. Default: 1.0
+    #[config(default = 1.0)]
+    pub beta: f64,
+    /// Iterations of the mean field, or sweeps of the sampler. Default: 4
+    #[config(default = 4)]
+    pub n_iterations: usize,
+    /// Whether the weights of a query are divided by their sum. Default: true
+    #[config(default = true)]
+    pub normalise: bool,
+    /// Where the fields of all keys begin: negative means that few are selected at first.
+    /// Default: -2.0
+    #[config(default = -2.0)]
+    pub initial_bias: f64,
+    /// The number of samples; of samplers only, as are `gradient` and `seed`. Default: 16
+    #[config(default = 16)]
+    pub n_reads: usize,
+    /// The estimator of the gradient. Default: the unbiased covariance
+    #[config(default = "HybridGradient::default()")]
+    pub gradient: HybridGradient,
+    /// The seed of the samples. Default: 0
+    #[config(default = 0)]
+    pub seed: u64,
+    /// The initial weights of the linear layers. Default: that of burn-nn's attention
+    #[config(
+        default = "Initializer::KaimingUniform { gain: 1.0 / 3f64.sqrt(), fan_out_only: false }"
+    )]
+    pub initializer: Initializer,
+}
+
+/// Multi-head attention whose weights are the means of binary selections.
+///
+/// For each head and query `i`, bits `z_j` say which keys are selected, with energy
+/// `E_i(z) = -sum_j theta_ij z_j - sum_{j<j'} W_jj' z_j z_j'`, `theta = Q K^T / sqrt(d_k) + bias`, and
+/// `p(z) ~ exp(-beta E(z))`. The weights are `m = <z>`, or `m / sum_j m_ij`; the output is
+/// `output(weights V)`. The couplings `W` between keys are shared by all queries: see
+/// [`QamaCoupling`].
+///
+/// Without couplings this is sigmoid attention; with [`QamaSelection::ExactlyOne`] it is softmax
+/// attention, so the parameters of burn-nn's `MultiHeadAttention`, which have the same paths, load
+/// into it (`allow_partial` for the rest).
+///
+/// It is the `PerQuery` layout that we add to the idea of the paper
+/// ([arXiv:2504.11083](https://arxiv.org/abs/2504.11083)), whose one selection for all queries can
+/// neither mask causally nor attend across sequences.
+///
+/// Masks are those of burn-nn: true = masked out. A masked key is never selected and takes no part
+/// in the couplings; a query without any key has output `output(0)`.
+///
+/// Should be created with [`QamaConfig`].
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_quantum::nn::attention::{QamaConfig, QamaInput};
+///
+/// let device = Device::flex();
+/// let attention = QamaConfig::new(8, 2).init(&device);
+/// let out = attention.forward(QamaInput::self_attn(Tensor::zeros([3, 10, 8], &device)));
+/// assert_eq!(out.context.dims(), [3, 10, 8]);
+/// assert_eq!(out.weights.dims(), [3, 2, 10, 10]);
+/// ```
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct Qama {
+    /// Linear layer to transform the input features into the query space.
+    pub query: Linear,
+    /// Linear layer to transform the input features into the key space.
+    pub key: Linear,
+    /// Linear layer to transform the input features into the value space.
+    pub value: Linear,
+    /// Linear layer to transform the output features back to the original space.
+    pub output: Linear,
+    /// The field of every key, `[n_heads]`; softmax does not depend on it.
+    pub bias: Option<Param<Tensor<1>>>,
+    /// Couplings before they are bounded, where there are any; shapes in [`QamaCoupling`].
+    pub coupling: Option<Param<Tensor<3>>>,
+    /// Dropout on the weights.
+    pub dropout: Dropout,
+    #[module(skip)]
+    settings: Arc<Settings>,
+}
+
+#[derive(Debug)]
+struct Settings {
+    config: QamaConfig,
+    selector: Selector,
+}
+
+impl ModuleDisplay for Qama {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new().with_new_line_after_attribute(false).optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let config = &self.settings.config;
+        content
+            .add("d_model", &config.d_model)
+            .add("n_heads", &config.n_heads)
+            .add("dropout", &self.dropout.prob)
+            .optional()
+    }
+}
+
+impl QamaConfig {
+    /// Initialises a new layer.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the heads do not divide `d_model`, on a `beta` that is not positive, on couplings
+    /// with [`ExactlyOne`](QamaSelection::ExactlyOne), and on settings that the selection would
+    /// ignore.
+    pub fn init(&self, device: &Device) -> Qama {
+        self.init_with(device, Selector::new(self))
+    }
+
+    /// Initialises a new layer whose selections are sampled by `sampler`, a simulator of this crate
+    /// or a device; `temperature` is that of its samples. `selection`, `beta` and `n_iterations` of
+    /// the config do not apply.
+    ///
+    /// # Panics
+    ///
+    /// As [`init`](Self::init).
+    pub fn init_with_sampler(
+        &self,
+        device: &Device,
+        sampler: Arc<dyn IsingSampler>,
+        temperature: SampleTemperature,
+    ) -> Qama {
+        self.init_with(device, Selector::sampled(self, &sampler, temperature))
+    }
+
+    fn init_with(&self, device: &Device, selector: Selector) -> Qama {
+        let (d_model, n_heads) = (self.d_model, self.n_heads);
+        assert!(
+            n_heads > 0 && d_model.is_multiple_of(n_heads),
+            "{n_heads} heads do not divide d_model {d_model}: use a divisor"
+        );
+        let linear = || {
+            let config = LinearConfig::new(d_model, d_model);
+            config.with_initializer(self.initializer.clone()).init(device)
+        };
+        let bias = Initializer::Constant { value: self.initial_bias };
+        let has_bias = !matches!(selector, Selector::ExactlyOne);
+        Qama {
+            query: linear(),
+            key: linear(),
+            value: linear(),
+            output: linear(),
+            bias: has_bias.then(|| bias.init([n_heads], device)),
+            coupling: self.coupling.init(n_heads, device),
+            dropout: DropoutConfig::new(self.dropout).init(),
+            settings: Arc::new(Settings { config: self.clone(), selector }),
+        }
+    }
+}
+
+impl Qama {
+    /// Applies the attention.
+    ///
+    /// # Shapes
+    ///
+    /// - query: `[batch_size, seq_length_1, d_model]`
+    /// - key, value: `[batch_size, seq_length_2, d_model]`
+    /// - context: `[batch_size, seq_length_1, d_model]`
+    /// - weights, selection: `[batch_size, n_heads, seq_length_1, seq_length_2]`
+    ///
+    /// # Panics
+    ///
+    /// Panics on other shapes, and with the sampler's own message if that fails: see
+    /// [`try_forward`](Self::try_forward).
+    pub fn forward(&self, input: QamaInput) -> QamaOutput {
+        self.try_forward(input).unwrap_or_else(|error| panic!("Qama: {error}"))
+    }
+
+    /// As [`forward`](Self::forward), but what a sampler or a device reports is returned.
+    ///
+    /// # Errors
+    ///
+    /// Where the sampler fails, and when its samples are too cold to tell their temperature.
+    ///
+    /// # Panics
+    ///
+    /// On other shapes.
+    pub fn try_forward(&self, input: QamaInput) -> Result<QamaOutput, Error> {
+        let config = &self.settings.config;
+        let [batch, n_queries, d_model] = input.query.dims();
+        let [_, n_keys, _] = input.key.dims();
+        assert_shape!(input.query, [_, _, config.d_model]);
+        assert_shape!(input.key, [batch, _, config.d_model]);
+        assert_shape!(input.value, [batch, n_keys, config.d_model]);
+        let masks = Masks::new(&input, batch, n_queries, n_keys);
+
+        let query = self.heads(&self.query, input.query);
+        let key = self.heads(&self.key, input.key);
+        let value = self.heads(&self.value, input.value);
+        let theta = self.theta(query, &key);
+        let couplings = self.coupling.as_ref();
+        let couplings =
+            couplings.map(|raw| config.coupling.matrix(raw.val(), &key, &masks, config.beta));
+        let selection = self.settings.selector.select(config, theta, couplings, &masks)?;
+
+        let weights = if config.normalise {
+            let sum = selection.clone().sum_dim(3).add_scalar(EPSILON);
+            selection.clone() / sum
+        } else {
+            selection.clone()
+        };
+        let context = self.dropout.forward(weights.clone()).matmul(value);
+        let context = context.swap_dims(1, 2).reshape([batch, n_queries, d_model]);
+        let visible = masks.n_visible([batch, config.n_heads, n_queries, n_keys]);
+        Ok(QamaOutput { context: self.output.forward(context), weights, selection, visible })
+    }
+
+    /// `[batch, length, d_model]` to `[batch, n_heads, length, d_k]`.
+    fn heads(&self, linear: &Linear, x: Tensor<3>) -> Tensor<4> {
+        let [batch, length, d_model] = x.dims();
+        let n_heads = self.settings.config.n_heads;
+        linear.forward(x).reshape([batch, length, n_heads, d_model / n_heads]).swap_dims(1, 2)
+    }
+
+    fn theta(&self, query: Tensor<4>, key: &Tensor<4>) -> Tensor<4> {
+        let [.., d_k] = query.dims();
+        let scores = query.matmul(key.clone().transpose()).mul_scalar((d_k as f64).powf(-0.5));
+        match &self.bias {
+            Some(bias) => scores + bias.val().reshape([1, -1, 1, 1]),
+            None => scores,
+        }
+    }
+
+    /// What the last backward pass of each head's estimator mixed, for metrics; empty where there is
+    /// no sampler.
+    pub fn gradient_reports(&self) -> Vec<Option<HybridReport>> {
+        self.settings.selector.reports()
+    }
+}

@@ -1,0 +1,173 @@
+//! From fields and couplings to the probability that a key is selected.
+
+use super::QamaConfig;
+use super::input::Masks;
+use crate::annealing::{GibbsSampler, IsingSampler};
+use crate::error::Error;
+use crate::gradient::{HybridReport, SpinStatistics};
+use crate::nn::SampleTemperature;
+use crate::nn::annealing::Sampling;
+use crate::ops::implicit_gradient;
+use burn::config::Config;
+use burn::tensor::activation::{sigmoid, softmax};
+use burn::tensor::{Tensor, s};
+use std::sync::Arc;
+
+/// The field of a spin that must be -1: its probability of +1 is 0 in any precision.
+const PINNED: f64 = 1e4;
+
+/// How a [`Qama`](super::Qama) finds `<z>`.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub enum QamaSelection {
+    /// The naive mean field, `m = sigmoid(beta (theta + m W))`, after `n_iterations` iterations, and
+    /// its implicit derivative: without noise, exact where there are no couplings.
+    MeanField,
+    /// The mean of `n_reads` samples after `n_iterations` heat-bath sweeps; the gradient is estimated.
+    Gibbs,
+    /// Exactly one key: `softmax(beta theta)`, which couplings would not change.
+    ExactlyOne,
+}
+
+#[derive(Debug)]
+pub(super) enum Selector {
+    MeanField,
+    ExactlyOne,
+    /// One sampling for each head.
+    Sampled(Vec<Sampling>),
+}
+
+impl Selector {
+    pub fn new(config: &QamaConfig) -> Self {
+        let beta = config.beta;
+        assert!(beta > 0.0 && beta.is_finite(), "beta is {beta}: use a positive number");
+        match config.selection {
+            QamaSelection::Gibbs => {
+                let sampler = GibbsSampler::new(beta).with_n_sweeps(config.n_iterations);
+                let sampler: Arc<dyn IsingSampler> = Arc::new(sampler);
+                return Self::sampled(config, &sampler, SampleTemperature::Known(beta));
+            }
+            QamaSelection::ExactlyOne => assert!(
+                config.coupling == super::QamaCoupling::None,
+                "couplings do not change which one key is selected: use `QamaCoupling::None`"
+            ),
+            QamaSelection::MeanField => {}
+        }
+        let defaults = QamaConfig::new(config.d_model, config.n_heads);
+        assert!(
+            config.n_reads == defaults.n_reads
+                && config.gradient == defaults.gradient
+                && config.seed == defaults.seed,
+            "n_reads, gradient and seed belong to samplers: set `selection`, or leave them out"
+        );
+        match config.selection {
+            QamaSelection::ExactlyOne => Self::ExactlyOne,
+            _ => Self::MeanField,
+        }
+    }
+
+    pub fn sampled(
+        config: &QamaConfig,
+        sampler: &Arc<dyn IsingSampler>,
+        temperature: SampleTemperature,
+    ) -> Self {
+        let of_head = |head: usize| {
+            let seed = config.seed.wrapping_add(head as u64);
+            Sampling::new((sampler.clone(), temperature), config.n_reads, config.gradient, seed)
+        };
+        Self::Sampled((0..config.n_heads).map(of_head).collect())
+    }
+
+    pub fn reports(&self) -> Vec<Option<HybridReport>> {
+        match self {
+            Self::Sampled(heads) => heads.iter().map(Sampling::report).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// `theta [batch, n_heads, n_queries, n_keys]` to the selection, of the same shape.
+    pub fn select(
+        &self,
+        config: &QamaConfig,
+        theta: Tensor<4>,
+        couplings: Option<Tensor<4>>,
+        masks: &Masks,
+    ) -> Result<Tensor<4>, Error> {
+        let beta = config.beta;
+        match (self, couplings) {
+            (Self::ExactlyOne, _) => Ok(one_key(theta * beta, masks)),
+            (Self::MeanField, None) => Ok(masks.apply(sigmoid(theta * beta))),
+            (Self::MeanField, Some(w)) => {
+                Ok(mean_field(theta, w, masks, beta, config.n_iterations))
+            }
+            (Self::Sampled(heads), couplings) => sample(heads, theta, couplings, masks),
+        }
+    }
+}
+
+fn one_key(scores: Tensor<4>, masks: &Masks) -> Tensor<4> {
+    let Some(pairs) = &masks.pairs else {
+        return softmax(scores, 3);
+    };
+    // Masked scores leave the maximum, and their weights the sum; nothing to select gives zeros.
+    let hidden = 1.0 - pairs.clone();
+    masks.apply(softmax(scores - hidden * PINNED, 3))
+}
+
+/// The fixed point, found without a graph; then one step with a graph, and the implicit derivative.
+fn mean_field(
+    theta: Tensor<4>,
+    couplings: Tensor<4>,
+    masks: &Masks,
+    beta: f64,
+    n_iterations: usize,
+) -> Tensor<4> {
+    let (theta, couplings) = (theta * beta, couplings * beta);
+    let step = |theta: &Tensor<4>, w: &Tensor<4>, m: Tensor<4>| {
+        masks.apply(sigmoid(m.matmul(w.clone()) + theta.clone()))
+    };
+    let (plain, w) = (theta.clone().without_autodiff(), couplings.clone().without_autodiff());
+    let start = masks.apply(sigmoid(plain.clone()));
+    let m = (0..n_iterations).fold(start, |m, _| step(&plain, &w, m));
+    let value = step(&theta, &couplings, m);
+    let m = value.clone().without_autodiff();
+    let slope = m.clone() * (1.0 - m);
+    implicit_gradient(value, slope, w, n_iterations)
+}
+
+/// `z = (1 + s) / 2` turns the energy into `h = -(theta / 2 + sum_j W_j / 4)`, `J = -W / 4`.
+fn sample(
+    heads: &[Sampling],
+    theta: Tensor<4>,
+    couplings: Option<Tensor<4>>,
+    masks: &Masks,
+) -> Result<Tensor<4>, Error> {
+    let [batch, _, n_queries, n] = theta.dims();
+    let mut fields = theta * -0.5;
+    if let Some(w) = &couplings {
+        // A masked key pulls at nobody: its spin is pinned to -1, and z = 0.
+        fields = fields - w.clone().sum_dim(2) * 0.25;
+    }
+    if let Some(pairs) = &masks.pairs {
+        fields = fields * pairs.clone() + (1.0 - pairs.clone()) * PINNED;
+    }
+    let n_groups = couplings.as_ref().map_or(1, |w| w.dims()[0]);
+    let statistics = SpinStatistics::spins(n);
+    let mut selections = Vec::with_capacity(heads.len());
+    for (h, head) in heads.iter().enumerate() {
+        let fields = fields.clone().slice(s![.., h..h + 1, .., ..]);
+        let rows = fields.reshape([batch * n_queries, n]);
+        let group = batch / n_groups * n_queries;
+        let spins = (0..n_groups).map(|g| {
+            let j = match &couplings {
+                Some(w) => {
+                    w.clone().slice(s![g..g + 1, h..h + 1, .., ..]).reshape([1, n, n]) * -0.25
+                }
+                None => Tensor::zeros([1, n, n], (&rows.device(), rows.dtype())),
+            };
+            head.forward(rows.clone().narrow(0, g * group, group), j, statistics)
+        });
+        let spins = Tensor::cat(spins.collect::<Result<Vec<_>, _>>()?, 0);
+        selections.push((spins + 1.0).mul_scalar(0.5).reshape([batch, 1, n_queries, n]));
+    }
+    Ok(Tensor::cat(selections, 1))
+}

@@ -1,0 +1,469 @@
+//! The attention by annealing: limits, masks, gradients, samples.
+
+use crate::common::*;
+use crate::devices::*;
+use burn::module::{Module, Param};
+use burn::nn::attention::{MhaInput, MultiHeadAttentionConfig};
+use burn::store::ModuleRecord;
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn_quantum::annealing::Random;
+use burn_quantum::gradient::{Alpha, HybridGradient, IsingEstimator};
+use burn_quantum::nn::SampleTemperature;
+use burn_quantum::nn::attention::*;
+use burn_quantum::ops::implicit_gradient;
+
+const D: usize = 8;
+const HEADS: usize = 2;
+const BETA: f64 = 0.9;
+
+fn config() -> QamaConfig {
+    QamaConfig::new(D, HEADS).with_dropout(0.0).with_beta(BETA)
+}
+
+fn f64s(seed: u64, dims: [usize; 3], device: &Device) -> Tensor<3> {
+    let values = uniform(&mut rng(seed), dims.iter().product(), 1.0);
+    tensor(&values, dims, device, burn::tensor::DType::F32)
+}
+
+fn mask<const R: usize>(values: Vec<bool>, dims: [usize; R], device: &Device) -> Tensor<R, Bool> {
+    Tensor::from_data(TensorData::new(values, dims), device)
+}
+
+fn causal(batch: usize, n: usize, device: &Device) -> Tensor<3, Bool> {
+    let hidden = (0..batch * n * n).map(|k| k % n > k / n % n).collect();
+    mask(hidden, [batch, n, n], device)
+}
+
+/// `Q K^T / sqrt(d_k) + bias`, `[batch, heads, n, n]`.
+fn theta(layer: &Qama, x: &Tensor<3>) -> Tensor<4> {
+    let [batch, n, _] = x.dims();
+    let heads = |y: Tensor<3>| y.reshape([batch, n, HEADS, D / HEADS]).swap_dims(1, 2);
+    let (q, k) = (heads(layer.query.forward(x.clone())), heads(layer.key.forward(x.clone())));
+    let scores = q.matmul(k.transpose()) * (HEADS as f64 / D as f64).sqrt();
+    match &layer.bias {
+        Some(bias) => scores + bias.val().reshape([1, -1, 1, 1]),
+        None => scores,
+    }
+}
+
+#[test]
+fn exactly_one_key_is_softmax_attention_with_the_parameters_of_burn() {
+    for (name, device) in devices() {
+        let mha = MultiHeadAttentionConfig::new(D, HEADS).with_dropout(0.0).init(&device);
+        let config = QamaConfig::new(D, HEADS)
+            .with_selection(QamaSelection::ExactlyOne)
+            .with_coupling(QamaCoupling::None);
+        let bytes = mha.clone().into_record().into_bytes().unwrap();
+        let qama =
+            config.init(&device).load_record(ModuleRecord::from_bytes(bytes).unwrap()).valid();
+        let x = f64s(1, [2, 5, D], &device);
+        let pad = mask((0..10).map(|k| k % 5 > 2 + k / 5).collect(), [2, 5], &device);
+        for masked in [false, true] {
+            let (mut a, mut b) = (MhaInput::self_attn(x.clone()), QamaInput::self_attn(x.clone()));
+            if masked {
+                a = a.mask_pad(pad.clone()).mask_attn(causal(2, 5, &device));
+                b = b.mask_pad(pad.clone()).mask_attn(causal(2, 5, &device));
+            }
+            let (a, b) = (mha.forward(a), qama.forward(b));
+            assert!(max_difference(&values(a.weights), &values(b.weights)) < 1e-6, "{name}");
+            assert!(max_difference(&values(a.context), &values(b.context)) < 1e-5, "{name}");
+        }
+    }
+}
+
+#[test]
+fn without_couplings_it_is_sigmoid_attention() {
+    for (name, device) in devices() {
+        let config = config().with_coupling(QamaCoupling::None).with_normalise(false);
+        let layer = config.init(&device);
+        let x = f64s(2, [3, 4, D], &device);
+        let out = layer.forward(QamaInput::self_attn(x.clone()));
+        let expected = values(sigmoid(theta(&layer, &x) * BETA));
+        assert!(max_difference(&values(out.weights), &expected) < 1e-6, "{name}");
+    }
+}
+
+#[test]
+fn weights_of_a_burn_attention_load_and_the_rest_stays() {
+    let device = Device::flex();
+    let mha = MultiHeadAttentionConfig::new(D, HEADS).init(&device);
+    let bytes = mha.clone().into_record().into_bytes().unwrap();
+    let record = ModuleRecord::from_bytes(bytes).unwrap().allow_partial(true);
+    let layer = config().init(&device).load_record(record);
+    assert_eq!(values(layer.key.weight.val()), values(mha.key.weight.val()));
+    assert_eq!(values(layer.bias.unwrap().val()), [-2.0; HEADS]);
+}
+
+fn with_strong_couplings(config: &QamaConfig, device: &Device) -> Qama {
+    let mut layer = config.init(device);
+    if let Some(raw) = &mut layer.coupling {
+        let dims = raw.val().dims();
+        let strong = uniform(&mut rng(3), dims.iter().product(), 2.0);
+        *raw = Param::from_tensor(tensor(&strong, dims, device, burn::tensor::DType::F32));
+    }
+    layer
+}
+
+fn with_couplings() -> [QamaConfig; 2] {
+    [QamaCoupling::KeyKey, QamaCoupling::Learned { max_keys: 6 }]
+        .map(|coupling| config().with_coupling(coupling).with_initial_bias(0.2))
+}
+
+/// A query against all subsets of its keys.
+#[test]
+fn samples_have_the_boltzmann_means_of_the_energy_in_the_docs() {
+    let device = Device::flex();
+    for config in with_couplings() {
+        let sampled = config
+            .clone()
+            .with_selection(QamaSelection::Gibbs)
+            .with_n_iterations(40)
+            .with_n_reads(20_000);
+        let layer = with_strong_couplings(&sampled, &device);
+        let x = f64s(4, [2, 5, D], &device);
+        let pad = mask((0..10).map(|k| k == 9).collect(), [2, 5], &device);
+        let input = QamaInput::self_attn(x.clone()).mask_pad(pad).mask_attn(causal(2, 5, &device));
+        let selection = values(layer.forward(input).selection);
+        let theta = values(theta(&layer, &x));
+        let w = |b: usize, h: usize, i: usize, j: usize| coupling(&layer, &config, &x, b, h, i, j);
+        for b in 0..2 {
+            for h in 0..HEADS {
+                for q in 0..5 {
+                    let row = ((b * HEADS + h) * 5 + q) * 5;
+                    let visible = |j: usize| j <= q && !(b == 1 && j == 4);
+                    let mut sums = [0.0; 6];
+                    for bits in 0..32usize {
+                        let on = |j: usize| bits >> j & 1 == 1;
+                        if (0..5).any(|j| on(j) && !visible(j)) {
+                            continue;
+                        }
+                        let mut energy = 0.0;
+                        for i in (0..5).filter(|&i| on(i)) {
+                            energy -= theta[row + i];
+                            energy -= (0..i).filter(|&j| on(j)).map(|j| w(b, h, i, j)).sum::<f64>();
+                        }
+                        let weight = (-BETA * energy).exp();
+                        sums[5] += weight;
+                        (0..5).filter(|&j| on(j)).for_each(|j| sums[j] += weight);
+                    }
+                    for j in 0..5 {
+                        let exact = sums[j] / sums[5];
+                        let error = (exact * (1.0 - exact) / 20_000.0).sqrt();
+                        let measured = selection[row + j];
+                        assert!((measured - exact).abs() <= 5.0 * error, "{measured} {exact}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `W_ij` by the formulas of [`QamaCoupling`], one number at a time.
+fn coupling(
+    layer: &Qama,
+    config: &QamaConfig,
+    x: &Tensor<3>,
+    b: usize,
+    h: usize,
+    i: usize,
+    j: usize,
+) -> f64 {
+    // The last key of the second sequence is padding.
+    let n = if b == 1 { 4.0 } else { 5.0 };
+    let raw = values(layer.coupling.as_ref().unwrap().val());
+    let bounded = match config.coupling {
+        QamaCoupling::Learned { max_keys } => {
+            let at = |i: usize, j: usize| raw[(h * max_keys + i) * max_keys + j];
+            (0.5 * (at(i, j) + at(j, i))).tanh()
+        }
+        _ => {
+            let key = values(layer.key.forward(x.clone()));
+            let d = D / HEADS;
+            let of = |i: usize| &key[(b * 5 + i) * D + h * d..][..d];
+            let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+            let (ki, kj) = (of(i), of(j));
+            raw[h].tanh() * dot(ki, kj).powi(2) / (dot(ki, ki) * dot(kj, kj))
+        }
+    };
+    2.0 * bounded / (BETA * n)
+}
+
+#[test]
+fn the_mean_field_solves_its_equation() {
+    let device = Device::flex();
+    for config in with_couplings() {
+        let layer = with_strong_couplings(&config.clone().with_n_iterations(200), &device);
+        let x = f64s(5, [1, 5, D], &device);
+        let m = values(layer.forward(QamaInput::self_attn(x.clone())).selection);
+        let theta = values(theta(&layer, &x));
+        for h in 0..HEADS {
+            for q in 0..5 {
+                let row = (h * 5 + q) * 5;
+                for i in 0..5 {
+                    let others = (0..5).filter(|&j| j != i);
+                    let pull: f64 = others
+                        .map(|j| coupling(&layer, &config, &x, 0, h, i, j) * m[row + j])
+                        .sum();
+                    let expected = 1.0 / (1.0 + (-BETA * (theta[row + i] + pull)).exp());
+                    assert!((m[row + i] - expected).abs() < 1e-5);
+                }
+            }
+        }
+    }
+}
+
+/// Input and every parameter through the whole layer; double precision on CPU backends.
+#[test]
+fn gradients_of_the_mean_field_agree_with_central_differences() {
+    for (name, device) in devices() {
+        let (dtype, _, _) = precision(name);
+        for (config, masked) in
+            with_couplings().into_iter().flat_map(|c| [(c.clone(), false), (c, true)])
+        {
+            let layer = with_strong_couplings(&config.with_n_iterations(120), &device);
+            let raw = layer.coupling.as_ref().unwrap().val();
+            let linears = [&layer.query, &layer.key, &layer.value, &layer.output];
+            let mut at = uniform(&mut rng(6), 2 * 3 * D, 1.0);
+            at.extend(values(raw.clone()));
+            at.extend(values(layer.bias.as_ref().unwrap().val()));
+            linears.iter().for_each(|linear| at.extend(values(linear.weight.val())));
+            check_gradient(name, &device, &at, |leaf| {
+                let mut first = 0;
+                let mut next = |size: usize| {
+                    first += size;
+                    leaf.clone().narrow(0, first - size, size)
+                };
+                let x: Tensor<3> = next(2 * 3 * D).reshape([2, 3, D]);
+                let mut layer = layer.clone();
+                layer.coupling = Some(param(next(raw.shape().num_elements()).reshape(raw.dims())));
+                layer.bias = Some(param(next(HEADS)));
+                let linears =
+                    [&mut layer.query, &mut layer.key, &mut layer.value, &mut layer.output];
+                for linear in linears {
+                    linear.weight = param(next(D * D).reshape([D, D]));
+                    let bias = linear.bias.as_ref().unwrap().val().cast(dtype);
+                    linear.bias = Some(param(bias));
+                }
+                let mut input = QamaInput::self_attn(x.clone());
+                if masked {
+                    let pad = mask(vec![false, false, false, false, false, true], [2, 3], &device);
+                    input = input.mask_pad(pad).mask_attn(causal(2, 3, &device));
+                }
+                let context = layer.forward(input).context;
+                let c = uniform(&mut rng(7), 2 * 3 * D, 1.0);
+                (context * tensor(&c, [2, 3, D], &device, dtype)).sum() + x.sin().sum()
+            });
+        }
+    }
+}
+
+/// A parameter that stays part of the graph it comes from.
+fn param<const R: usize>(tensor: Tensor<R>) -> Param<Tensor<R>> {
+    Param::initialized(burn::module::ParamId::new(), tensor)
+}
+
+#[test]
+fn the_implicit_gradient_is_the_solution_of_a_linear_system() {
+    for (name, device) in devices() {
+        let (dtype, _, tolerance) = precision(name);
+        let ad = device.clone().autodiff();
+        let [v, slope, w] = [1, 2, 3].map(|seed| uniform(&mut rng(seed), 2 * 2 * 3 * 3, 0.4));
+        let dims = [2, 2, 3, 3];
+        for rows in [1, 2] {
+            let w = &w[..rows * 2 * 9];
+            let leaf = tensor(&v, dims, &ad, dtype).require_grad();
+            let out = implicit_gradient(
+                leaf.clone(),
+                tensor(&slope, dims, &device, dtype),
+                tensor(w, [rows, 2, 3, 3], &device, dtype),
+                200,
+            );
+            assert!(max_difference(&values(out.clone()), &v) < 1e-6);
+            let c = uniform(&mut rng(4), 36, 1.0);
+            let loss = (out * tensor(&c, dims, &device, dtype)).sum();
+            let u = values(leaf.grad(&loss.backward()).unwrap());
+            for k in 0..36 {
+                let (group, row, i) = (k / 9, k / 3 * 3, k % 3);
+                let w_of = if rows == 1 { group % 2 } else { group };
+                let pulled = |j: usize| u[row + j] * slope[row + j] * w[w_of * 9 + j * 3 + i];
+                let expected = c[k] + (0..3).map(pulled).sum::<f64>();
+                assert!((u[k] - expected).abs() < tolerance.max(1e-7), "{name}");
+            }
+        }
+    }
+}
+
+/// Later tokens must not move earlier outputs by a bit, and padding must not move anything.
+#[test]
+fn nothing_masked_leaks() {
+    for (name, device) in devices() {
+        for config in with_couplings() {
+            let layer = with_strong_couplings(&config, &device);
+            let x = f64s(8, [2, 5, D], &device);
+            let run = |x: Tensor<3>| {
+                let input = QamaInput::self_attn(x).mask_attn(causal(2, 5, &device));
+                values(layer.forward(input).context.narrow(1, 0, 3))
+            };
+            let later = f64s(9, [2, 2, D], &device);
+            let changed = Tensor::cat(vec![x.clone().narrow(1, 0, 3), later], 1);
+            assert_eq!(run(x.clone()), run(changed), "{name}");
+            let short = layer.forward(QamaInput::self_attn(x.clone()));
+            let padding = f64s(10, [2, 1, D], &device) * 7.0;
+            let long = Tensor::cat(vec![x.clone(), padding], 1);
+            let pad = mask((0..12).map(|k| k % 6 == 5).collect(), [2, 6], &device);
+            let padded = layer.forward(QamaInput::self_attn(long).mask_pad(pad));
+            let (a, b) = (values(short.context), values(padded.context.narrow(1, 0, 5)));
+            assert!(max_difference(&a, &b) < 1e-5, "{name}: {}", max_difference(&a, &b));
+        }
+    }
+}
+
+#[test]
+fn an_element_of_a_batch_does_not_depend_on_the_others() {
+    let device = Device::flex();
+    for config in with_couplings() {
+        for selection in [QamaSelection::MeanField, QamaSelection::Gibbs] {
+            let layer = with_strong_couplings(&config.clone().with_selection(selection), &device);
+            let x = f64s(11, [8, 5, D], &device);
+            let all = layer.forward(QamaInput::self_attn(x.clone())).selection;
+            let alone = layer.forward(QamaInput::self_attn(x.narrow(0, 0, 1))).selection;
+            let difference = max_difference(&values(all.narrow(0, 0, 1)), &values(alone));
+            assert!(difference < 1e-6, "{selection:?}: {difference}");
+        }
+    }
+}
+
+#[test]
+fn nothing_to_select_is_no_nan() {
+    let device = Device::flex();
+    let all = |selection| {
+        let coupling = match selection {
+            QamaSelection::ExactlyOne => QamaCoupling::None,
+            _ => QamaCoupling::KeyKey,
+        };
+        config().with_selection(selection).with_coupling(coupling)
+    };
+    use QamaSelection::*;
+    for config in [MeanField, Gibbs, ExactlyOne].map(all) {
+        let layer = config.init(&device.clone().autodiff());
+        for n in [1, 3] {
+            let x = f64s(12, [2, n, D], &device.clone().autodiff()).require_grad();
+            let hidden = mask(vec![true; 2 * n], [2, n], &device);
+            let out = layer.forward(QamaInput::self_attn(x.clone()).mask_pad(hidden));
+            assert_eq!(values(out.selected_fraction()), [0.0; HEADS]);
+            let nothing = values(layer.output.forward(Tensor::<3>::zeros([2, n, D], &device)));
+            assert_eq!(values(out.context.clone()), nothing);
+            let grads = out.context.sum().backward();
+            // Keys and queries are not used; whether they get zeros or nothing is up to Burn.
+            let g = x.grad(&grads).map(values).unwrap_or_default();
+            assert!(g.iter().all(|g| *g == 0.0), "{g:?}");
+        }
+    }
+}
+
+#[test]
+fn a_query_of_another_length_attends_across() {
+    let device = Device::flex();
+    for selection in [QamaSelection::MeanField, QamaSelection::Gibbs] {
+        let layer = config().with_selection(selection).init(&device);
+        let (q, k) = (f64s(13, [2, 3, D], &device), f64s(14, [2, 6, D], &device));
+        let out = layer.forward(QamaInput::new(q, k.clone(), k));
+        assert_eq!((out.context.dims(), out.weights.dims()), ([2, 3, D], [2, HEADS, 3, 6]));
+        let rows = values(out.weights.sum_dim(3));
+        assert!(rows.iter().all(|sum| *sum < 1.0 + 1e-5));
+    }
+}
+
+/// Mean field where there are no couplings is exact, so the estimated gradient of many samples must
+/// agree with its own.
+#[test]
+fn the_sampled_gradient_is_that_of_the_distribution() {
+    let device = Device::flex().autodiff();
+    let base = config().with_coupling(QamaCoupling::None).with_normalise(false);
+    let base = base.with_initial_bias(0.0);
+    let exact = base.clone().init(&device);
+    let record = || ModuleRecord::from_bytes(exact.clone().into_record().into_bytes().unwrap());
+    let sampled = base.with_selection(QamaSelection::Gibbs).with_n_reads(20_000);
+    let sampled = sampled.init(&device).load_record(record().unwrap());
+    let x = f64s(15, [1, 3, D], &device) * 2.0;
+    let gradient = |layer: &Qama| {
+        let out = layer.forward(QamaInput::self_attn(x.clone())).context;
+        let c = uniform(&mut rng(16), 3 * D, 1.0);
+        let c = tensor(&c, [1, 3, D], &device, burn::tensor::DType::F32);
+        let grads = (out * c).sum().backward();
+        [layer.query.weight.val(), layer.value.weight.val()]
+            .map(|w| values(w.grad(&grads).unwrap()))
+    };
+    let ([q, v], [q_exact, v_exact]) = (gradient(&sampled), gradient(&exact));
+    assert!(max_difference(&q, &q_exact) < 0.03, "{}", max_difference(&q, &q_exact));
+    assert!(max_difference(&v, &v_exact) < 0.05, "{}", max_difference(&v, &v_exact));
+    assert!(q_exact.iter().any(|g| g.abs() > 0.1), "a gradient that can be seen");
+}
+
+#[test]
+fn any_sampler_serves() {
+    let device = Device::flex();
+    let random = std::sync::Arc::new(Random::default());
+    let config = config().with_n_reads(400);
+    let layer = config.init_with_sampler(&device, random, SampleTemperature::Estimated);
+    let out = layer.forward(QamaInput::self_attn(f64s(17, [1, 4, D], &device)));
+    // Spins that do not care for their fields.
+    assert!(values(out.selection).iter().all(|p| (p - 0.5).abs() < 5.0 * 0.025));
+}
+
+#[test]
+fn configs_and_records_round_trip() {
+    let device = Device::flex();
+    let config = config()
+        .with_selection(QamaSelection::Gibbs)
+        .with_coupling(QamaCoupling::Learned { max_keys: 9 })
+        .with_gradient(HybridGradient {
+            alpha: Alpha::Adaptive { memory: 0.5 },
+            classical: IsingEstimator::StraightThrough,
+        });
+    let json = config.to_string();
+    let again: QamaConfig = serde_json::from_str(&json).unwrap();
+    assert_eq!(again.to_string(), json);
+    let x = f64s(18, [2, 4, D], &device);
+    let run = |layer: &Qama| values(layer.forward(QamaInput::self_attn(x.clone())).context);
+    let trained = config.init(&device);
+    let bytes = trained.clone().into_record().into_bytes().unwrap();
+    let loaded = again.init(&device).load_record(ModuleRecord::from_bytes(bytes).unwrap());
+    assert_eq!(run(&trained), run(&loaded));
+}
+
+#[test]
+#[should_panic(expected = "3 heads do not divide d_model 8")]
+fn heads_that_do_not_divide() {
+    QamaConfig::new(8, 3).init(&Device::flex());
+}
+
+#[test]
+#[should_panic(expected = "there are 7 keys, but couplings of 6: raise max_keys")]
+fn more_keys_than_couplings() {
+    let device = Device::flex();
+    let layer = config().with_coupling(QamaCoupling::Learned { max_keys: 6 }).init(&device);
+    layer.forward(QamaInput::self_attn(Tensor::zeros([1, 7, D], &device)));
+}
+
+#[test]
+#[should_panic(expected = "couplings do not change which one key is selected")]
+fn couplings_of_exactly_one() {
+    config().with_selection(QamaSelection::ExactlyOne).init(&Device::flex());
+}
+
+#[test]
+#[should_panic(expected = "n_reads, gradient and seed belong to samplers")]
+fn reads_of_a_mean_field() {
+    config().with_n_reads(3).init(&Device::flex());
+}
+
+#[test]
+#[should_panic(expected = "axis 1 expected 4, got 3")]
+fn a_mask_of_another_length() {
+    let device = Device::flex();
+    let hidden = mask(vec![false; 3], [1, 3], &device);
+    let x = Tensor::zeros([1, 4, D], &device);
+    config().init(&device).forward(QamaInput::self_attn(x).mask_pad(hidden));
+}
