@@ -6,8 +6,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use burn_quantum::annealing::{
-    Exact, IsingSampler, Limits, ParallelTempering, PathIntegral, Random, SimulatedAnnealing,
-    SimulatedBifurcation, Tabu,
+    Exact, IsingSampler, Limits, ParallelTempering, PathIntegral, Portfolio, Random,
+    SchroedingerSampler, SimulatedAnnealing, SimulatedBifurcation, Tabu,
 };
 use burn_quantum::ising::formats::{Model, bqm, coo, gset, qbsolv};
 use burn_quantum::ising::{Ising, MaxCut};
@@ -17,10 +17,12 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Looks for the largest cut of a graph, or the lowest energy of a model, in rounds of reads: each
-/// round has another seed, and anneals twice as long as the one before, up to 32 times.
+/// Looks for the largest cut of a graph, or the lowest energy of a model. The portfolio searches
+/// longer and longer; other samplers run in rounds of reads, each with another seed and twice as
+/// many sweeps as the one before, up to 32 times.
 #[derive(Parser)]
 struct Cli {
     /// The graph or model
@@ -28,7 +30,7 @@ struct Cli {
     /// What the file holds
     #[arg(long, value_enum, default_value = "gset")]
     format: Format,
-    #[arg(long, value_enum, default_value = "annealing")]
+    #[arg(long, value_enum, default_value = "portfolio")]
     sampler: Sampler,
     /// The time to spend
     #[arg(long, default_value_t = 10.0, value_parser = positive)]
@@ -38,7 +40,7 @@ struct Cli {
     target: Option<f64>,
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Reads of a round [default: 4 of tabu and tempering, else 128]
+    /// Reads of a round [default: 4096 of the portfolio, 4 of tabu and tempering, else 128]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     reads: Option<u32>,
     /// Maximise the model of the file: OR-Library's problems are written so
@@ -56,11 +58,13 @@ enum Format {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Sampler {
+    Portfolio,
     Annealing,
     Tabu,
     Tempering,
     PathIntegral,
     Bifurcation,
+    Schroedinger,
     Exact,
     Random,
 }
@@ -121,6 +125,19 @@ impl Problem {
         if self.graph.is_some() { "cut" } else { "objective" }
     }
 
+    /// The energy of a cut or objective.
+    fn energy(&self, value: f64) -> f64 {
+        match &self.graph {
+            // Cuts are linear in energies, and fall with them.
+            Some(graph) => {
+                let at_zero = graph.cut_of_energy(0.0);
+                (at_zero - value) / (at_zero - graph.cut_of_energy(1.0))
+            }
+            None if self.maximise => -value,
+            None => value,
+        }
+    }
+
     fn reaches(&self, energy: f64, target: f64) -> bool {
         let value = self.value(energy);
         if self.graph.is_some() || self.maximise { value >= target } else { value <= target }
@@ -131,6 +148,13 @@ impl Problem {
 fn sampler(cli: &Cli, round: u32, limits: Limits) -> (Box<dyn IsingSampler>, Option<usize>) {
     let (seed, longer) = (cli.seed.wrapping_add(round.into()), 1usize << round.min(5));
     match cli.sampler {
+        Sampler::Portfolio => {
+            (Box::new(Portfolio::default().with_seed(seed).with_limits(limits)), None)
+        }
+        Sampler::Schroedinger => {
+            let sampler = SchroedingerSampler::default().with_time(20.0 * longer as f64);
+            (Box::new(sampler.with_seed(seed).with_limits(limits)), None)
+        }
         Sampler::Annealing => {
             let sampler = SimulatedAnnealing::default().with_n_sweeps(1000 * longer);
             (Box::new(sampler.with_seed(seed).with_limits(limits)), Some(1000 * longer))
@@ -155,18 +179,43 @@ fn sampler(cli: &Cli, round: u32, limits: Limits) -> (Box<dyn IsingSampler>, Opt
     }
 }
 
+/// Prints the best value whenever a read improves it.
+fn tell(problem: &Problem, start: Instant, limits: Limits) -> Limits {
+    let best = Mutex::new(f64::INFINITY);
+    let (name, energies) = (problem.name(), [problem.value(0.0), problem.value(1.0)]);
+    limits.with_progress(move |progress| {
+        let Ok(mut best) = best.lock() else { return };
+        if progress.lowest < *best {
+            *best = progress.lowest;
+            let value = energies[0] + progress.lowest * (energies[1] - energies[0]);
+            let (now, read) = (start.elapsed().as_secs_f64(), progress.reads_done);
+            println!("{now:8.2} s  read {read:>6}  {name} {value}");
+        }
+    })
+}
+
 fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let problem = Problem::read(cli)?;
     let model = &problem.model;
     println!("{} spins, read in {:.3} s", model.n_spins(), start.elapsed().as_secs_f64());
     let (start, budget) = (Instant::now(), Duration::from_secs_f64(cli.seconds));
-    let slow = matches!(cli.sampler, Sampler::Tabu | Sampler::Tempering);
-    let reads = cli.reads.unwrap_or(if slow { 4 } else { 128 });
+    let reads = cli.reads.unwrap_or(match cli.sampler {
+        Sampler::Portfolio => 4096,
+        Sampler::Tabu | Sampler::Tempering => 4,
+        _ => 128,
+    });
     let (mut best, mut found, mut updates, mut updating) = (f64::INFINITY, 0.0, 0.0, 0.0);
     for round in 0.. {
         let left = budget.saturating_sub(start.elapsed());
-        let (sampler, per_spin) = sampler(cli, round, Limits::default().with_time(left));
+        let mut limits = Limits::default().with_time(left);
+        if let Some(target) = cli.target {
+            limits = limits.with_target(problem.energy(target));
+        }
+        if cli.sampler == Sampler::Portfolio {
+            limits = tell(&problem, start, limits);
+        }
+        let (sampler, per_spin) = sampler(cli, round, limits);
         let set = sampler.sample(model, reads as usize)?;
         let now = start.elapsed().as_secs_f64();
         if let Some(sweeps) = per_spin.filter(|_| !set.is_interrupted()) {

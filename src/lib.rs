@@ -17,9 +17,9 @@
 //!
 //! # Modules, bottom to top
 //!
-//! [`ising`] (Ising models and QUBOs as data), [`circuit`] (circuits as data), [`annealing`]
-//! (samplers of Ising models), [`encoding`] (features to circuits), [`statevector`] (simulation and
-//! its gradient, noise, shots), [`gradient`] (ways to differentiate), [`ops`] (tensor operations, the only code that names a
+//! [`ising`] (Ising models and QUBOs as data), [`circuit`] (circuits as data), [`encoding`] (features
+//! to circuits), [`statevector`] (simulation and its gradient, noise, shots), [`annealing`] (samplers
+//! of Ising models), [`gradient`] (ways to differentiate), [`ops`] (tensor operations, the only code that names a
 //! backend), [`nn`] (Burn modules). With the feature `hardware`, on the level of [`gradient`]:
 //! `hardware`, the way to real devices.
 

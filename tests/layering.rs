@@ -6,7 +6,9 @@ use std::{fs, path::Path};
 const LAYERS: &[&[&str]] = &[
     &["error", "random"],
     &["ising", "circuit"],
-    &["annealing", "encoding", "statevector"],
+    &["encoding", "statevector"],
+    // Above `statevector`, whose dynamics one of its samplers measures.
+    &["annealing"],
     &["gradient", "hardware"],
     &["ops"],
     &["nn"],

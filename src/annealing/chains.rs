@@ -1,16 +1,16 @@
 //! Single-spin-flip chains at given temperatures: which kernel runs them, on which threads.
 
-use super::control::{Limits, Stop};
+use super::control::Stop;
 use super::kernels::{
-    self, N_PERMUTATIONS, Xoshiro, batch, dense, multispin, permutations, sparse,
+    self, N_PERMUTATIONS, Xoshiro, batch, dense, integer, multispin, permutations, sparse,
 };
+use super::reads::{Run, check_reads};
 use super::sample_set::{BatchSampleSet, SampleSet, check_spins};
 use super::schedule::{Schedule, unit};
-use crate::error::{Error, ErrorKind, length};
+use crate::error::{Error, length};
 use crate::ising::{BatchedIsing, Ising};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::time::Instant;
 
 /// How a spin is updated, given the others.
 ///
@@ -34,141 +34,12 @@ pub enum Update {
 #[non_exhaustive]
 pub enum Order {
     /// Random permutations, from a stock of 64 drawn for each run. In models of 128 spins or more,
-    /// runs of 2 to 16 neighbours (as many as a vector register holds, in a dense model) stay
+    /// runs of 2 to 32 neighbours (as many as a vector register holds, in a dense model) stay
     /// together.
     #[default]
     Random,
     /// Ascending.
     Sequential,
-}
-
-/// Seed, stream, and limits, which all samplers have.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Run {
-    pub seed: u64,
-    pub stream: u64,
-    pub limits: Limits,
-}
-
-/// Methods of every sampler that has a field `run`.
-macro_rules! run_options {
-    () => {
-        /// The seed. The same seed gives the same samples, on any number of threads, within one
-        /// version and kind of processor. Default: 0
-        pub fn with_seed(mut self, seed: u64) -> Self {
-            self.run.seed = seed;
-            self
-        }
-
-        /// The stream of random numbers of the first problem; problem `b` of a batch has stream
-        /// `stream + b`. So this gives the samples of problem `stream` of a batch, alone.
-        /// Default: 0
-        pub fn with_stream(mut self, stream: u64) -> Self {
-            self.run.stream = stream;
-            self
-        }
-
-        /// When to stop early, and whom to tell. Default: never, and nobody
-        pub fn with_limits(mut self, limits: crate::annealing::Limits) -> Self {
-            self.run.limits = limits;
-            self
-        }
-
-        /// Stops after this time, with what was found.
-        pub fn with_time_limit(mut self, time: std::time::Duration) -> Self {
-            self.run.limits = self.run.limits.with_time(time);
-            self
-        }
-
-        /// Stops when this is switched, with what was found.
-        pub fn with_cancellation(mut self, switch: crate::annealing::Cancellation) -> Self {
-            self.run.limits = self.run.limits.with_cancellation(switch);
-            self
-        }
-    };
-}
-pub(super) use run_options;
-
-/// The seed of a sampler that has a field `run`.
-macro_rules! reseeded {
-    () => {
-        fn reseeded(&self, seed: u64) -> Option<std::sync::Arc<dyn IsingSampler>> {
-            Some(std::sync::Arc::new(self.clone().with_seed(seed)))
-        }
-    };
-}
-pub(super) use reseeded;
-
-/// Problems one by one on all threads, each with its own stream.
-macro_rules! batch_by_streams {
-    () => {
-        /// Samples the models one by one, each with its own stream.
-        ///
-        /// # Errors
-        ///
-        /// As [`sample`](Self::sample).
-        fn sample_batch(
-            &self,
-            models: &crate::ising::BatchedIsing<'_>,
-            n_reads: usize,
-        ) -> Result<crate::annealing::BatchSampleSet, Error> {
-            let sample = |run, model: &Ising| {
-                let mut sampler = self.clone();
-                sampler.run = run;
-                sampler.sample(model, n_reads)
-            };
-            crate::annealing::chains::problem_by_problem(&self.run, models, n_reads, sample)
-        }
-
-        crate::annealing::chains::reseeded!();
-    };
-}
-pub(super) use batch_by_streams;
-
-/// See [`batch_by_streams`]. Limits hold for all problems together.
-pub(super) fn problem_by_problem(
-    run: &Run,
-    models: &BatchedIsing<'_>,
-    n_reads: usize,
-    sample: impl Fn(Run, &Ising) -> Result<SampleSet, Error> + Sync,
-) -> Result<BatchSampleSet, Error> {
-    check_reads(n_reads)?;
-    let start = Instant::now();
-    let limits = run.limits.running();
-    let one = |b: usize| {
-        let stream = run.stream.wrapping_add(b as u64);
-        sample(Run { seed: run.seed, stream, limits: limits.clone() }, &models.problem(b))
-    };
-    let sets: Result<_, Error> = (0..models.n_problems()).into_par_iter().map(one).collect();
-    let set = BatchSampleSet::joined(models.n_spins(), sets?);
-    Ok(set.with_elapsed(start.elapsed()).with_seed(run.seed))
-}
-
-/// Reads one by one on all threads: `read(r, rng, stop)` gives its spins.
-///
-/// The first read is always there; others are left out if they have not begun when the run stops.
-pub(super) fn independent_reads(
-    run: &Run,
-    model: &Ising,
-    n_reads: usize,
-    read: impl Fn(&mut Xoshiro, &Stop) -> Vec<i8> + Sync,
-) -> Result<SampleSet, Error> {
-    check_reads(n_reads)?;
-    let stop = run.limits.start(n_reads);
-    let one = |r: usize| {
-        if r > 0 && stop.now() {
-            return None;
-        }
-        let mut rng = Xoshiro::new(run.seed, run.stream, r as u64);
-        let spins = read(&mut rng, &stop);
-        stop.finished(1);
-        Some(spins)
-    };
-    let found: Vec<_> = (0..n_reads).into_par_iter().map(one).collect();
-    let found: Vec<Vec<i8>> = found.into_iter().flatten().collect();
-    let set = SampleSet::evaluated(model, found.concat(), found.len());
-    let set = set.with_seed(run.seed).with_interrupted(stop.was_stopped());
-    Ok(set.with_elapsed(stop.elapsed()))
 }
 
 /// Chains that start independently, one for each read.
@@ -189,7 +60,7 @@ pub(super) struct Chains<'a> {
 /// Up to this size, reads of a dense model are worth a copy of its couplings for each lane.
 const MAX_LANE_SPINS: usize = 64;
 /// From this density, rows of a matrix are faster than lists of neighbours.
-const DENSE: f64 = 0.3;
+pub(super) const DENSE: f64 = 0.3;
 
 impl Chains<'_> {
     pub fn sample(&self, model: &Ising, n_reads: usize) -> Result<SampleSet, Error> {
@@ -238,9 +109,17 @@ impl Chains<'_> {
         };
         let gibbs = self.update == Update::Gibbs;
         let (seed, stream) = (self.run.seed, self.run.stream);
-        if let Some((integers, unit)) = self.tables.then(|| integers(model)).flatten() {
+        if let Some((integers, unit)) = self
+            .tables
+            .then(|| {
+                let integers =
+                    |unit| multispin::Integers::new(model.fields(), unit, |i| model.neighbours(i));
+                in_units(model, integers)
+            })
+            .flatten()
+        {
             let betas: Vec<f64> = self.betas.iter().map(|beta| beta * unit).collect();
-            return blocks(spins, n, multispin::READS, stop, |block, spins| {
+            return blocks(spins, model, multispin::READS, stop, |block, spins| {
                 let block = block as u64;
                 let (model, betas, orders) = (&integers, &betas, &orders);
                 multispin::Block { model, betas, gibbs, orders, seed, stream, block, stop, spins }
@@ -250,7 +129,7 @@ impl Chains<'_> {
         let unit = unit(model.max_abs_coefficient());
         let rows = sparse::Rows::new(model.fields(), unit, |i| model.neighbours(i));
         let (factors, reads) = (self.factors(unit), sparse::block_reads());
-        blocks(spins, n, reads, stop, |block, spins| {
+        blocks(spins, model, reads, stop, |block, spins| {
             let first_read = (block * reads) as u64;
             let (rows, factors, orders) = (&rows, &factors, &orders);
             pulp::Arch::new().dispatch(sparse::Block {
@@ -268,21 +147,43 @@ impl Chains<'_> {
     }
 
     fn dense(&self, model: &Ising, spins: &mut [i8], stop: &Stop) -> usize {
-        let unit = unit(model.max_abs_coefficient());
         let converted = (!model.is_dense()).then(|| model.to_dense());
         let model = converted.as_ref().unwrap_or(model);
         let row = |i| model.row(i).expect("a dense model has rows");
-        let matrix = dense::Matrix::new(model.fields(), unit, row);
-        let factors = self.factors(unit);
-        blocks(spins, model.n_spins(), 1, stop, |read, spins| {
+        let (gibbs, random_order) = (self.update == Update::Gibbs, self.order == Order::Random);
+        let (seed, stream) = (self.run.seed, self.run.stream);
+        if let Some((matrix, unit)) =
+            in_units(model, |u| integer::Matrix::new(model.fields(), u, row))
+        {
+            let (matrix, factors) = (&matrix, &self.factors(1.0 / unit));
+            return blocks(spins, model, 1, stop, |read, spins| {
+                let read = read as u64;
+                pulp::Arch::new().dispatch(integer::Read {
+                    matrix,
+                    factors,
+                    gibbs,
+                    random_order,
+                    seed,
+                    stream,
+                    read,
+                    stop,
+                    spins,
+                })
+            });
+        }
+        let unit = unit(model.max_abs_coefficient());
+        let (matrix, factors) =
+            (&dense::Matrix::new(model.fields(), unit, row), &self.factors(unit));
+        blocks(spins, model, 1, stop, |read, spins| {
+            let read = read as u64;
             pulp::Arch::new().dispatch(dense::Read {
-                matrix: &matrix,
-                factors: &factors,
-                gibbs: self.update == Update::Gibbs,
-                random_order: self.order == Order::Random,
-                seed: self.run.seed,
-                stream: self.run.stream,
-                read: read as u64,
+                matrix,
+                factors,
+                gibbs,
+                random_order,
+                seed,
+                stream,
+                read,
                 stop,
                 spins,
             })
@@ -298,7 +199,7 @@ impl Chains<'_> {
         model.couplings().for_each(|(i, j, value)| couplings[i * n + j] = (value * unit) as f32);
         let (factors, orders) = (self.factors(unit), self.orders(n));
         let ones = vec![1.0; lanes];
-        blocks(spins, n, lanes, stop, |block, spins| {
+        blocks(spins, model, lanes, stop, |block, spins| {
             if block > 0 && stop.now() {
                 return 0;
             }
@@ -392,7 +293,7 @@ impl BatchChains<'_> {
                 initial: &initial,
                 spins,
             });
-            stop.finished(problems * n_reads);
+            stop.count(problems * n_reads, f64::INFINITY);
         };
         if n > 0 {
             spins.par_chunks_mut(lanes * n_reads * n).enumerate().for_each(tile);
@@ -432,45 +333,40 @@ impl BatchChains<'_> {
 /// stopped on their way.
 fn blocks(
     spins: &mut [i8],
-    n: usize,
+    model: &Ising,
     reads: usize,
     stop: &Stop,
     work: impl Fn(usize, &mut [i8]) -> usize + Sync,
 ) -> usize {
+    let n = model.n_spins();
     let n_reads = spins.len() / n;
     let one = |(block, spins): (usize, &mut [i8])| {
-        let done = work(block, spins);
-        stop.finished(spins.len() / n);
-        done
+        let begun = work(block, spins) > 0 || block == 0 || !stop.was_stopped();
+        if begun {
+            stop.finished(model, spins.len() / n, spins);
+        }
+        begun
     };
-    let done: Vec<usize> = spins.par_chunks_mut(reads * n).enumerate().map(one).collect();
+    let begun: Vec<bool> = spins.par_chunks_mut(reads * n).enumerate().map(one).collect();
     if !stop.was_stopped() {
         return n_reads;
     }
     let mut kept = 0;
-    for (block, &done) in done.iter().enumerate() {
-        if block == 0 || done > 0 {
-            let (from, to) = (block * reads, ((block + 1) * reads).min(n_reads));
-            spins.copy_within(from * n..to * n, kept * n);
-            kept += to - from;
-        }
+    for block in (0..begun.len()).filter(|&block| begun[block]) {
+        let (from, to) = (block * reads, ((block + 1) * reads).min(n_reads));
+        spins.copy_within(from * n..to * n, kept * n);
+        kept += to - from;
     }
     kept
 }
 
-/// The model in integers, and their unit.
-fn integers(model: &Ising) -> Option<(multispin::Integers, f64)> {
-    let couplings = (0..model.n_spins()).flat_map(|i| model.neighbours(i).1);
-    let sizes = model.fields().iter().chain(couplings).map(|x| x.abs());
-    let least = sizes.filter(|&x| x > 0.0).fold(f64::INFINITY, f64::min);
-    if least == f64::INFINITY {
-        return None;
-    }
-    let try_unit = |unit: f64| {
-        let row = |i| model.neighbours(i);
-        Some((multispin::Integers::new(model.fields(), unit, row)?, unit))
-    };
-    try_unit(least).or_else(|| try_unit(least / 2.0))
+/// The model in integers by `try_unit`, and their unit: the least coefficient or half of it.
+fn in_units<T>(model: &Ising, try_unit: impl Fn(f64) -> Option<T>) -> Option<(T, f64)> {
+    let couplings = model.couplings().map(|(_, _, value)| value.abs());
+    let fields = model.fields().iter().map(|h| h.abs()).filter(|&h| h > 0.0);
+    let least = fields.chain(couplings).fold(f64::INFINITY, f64::min);
+    let units = [least, least / 2.0].into_iter().filter(|unit| unit.is_finite());
+    units.into_iter().find_map(|unit| Some((try_unit(unit)?, unit)))
 }
 
 /// The spins by the colours of a greedy colouring, highest degrees first.
@@ -494,14 +390,6 @@ pub(super) fn by_colour(model: &Ising) -> Vec<u32> {
     let mut by_colour: Vec<u32> = (0..n as u32).collect();
     by_colour.sort_by_key(|&i| colours[i as usize]);
     by_colour
-}
-
-pub(super) fn check_reads(n_reads: usize) -> Result<(), Error> {
-    if n_reads > 0 {
-        return Ok(());
-    }
-    let (what, value) = ("the number of reads".into(), 0.0);
-    Err(ErrorKind::OutOfRange { what, value, range: "one or more" }.into())
 }
 
 /// Refuses initial states that are not whole states of spins.

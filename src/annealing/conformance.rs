@@ -20,7 +20,7 @@ pub struct NonConformance {
 /// a batch in their order, and an error for no reads.
 ///
 /// The corpus has no spins, one spin, no couplings, separate parts, dense and sparse couplings, and
-/// coefficients of `1e-30` and `1e30`; no model has more than 12 spins. Nothing is said about how
+/// coefficients from `1e-30` to `1e305`; no model has more than 12 spins. Nothing is said about how
 /// low the energies are.
 ///
 /// ```
@@ -111,6 +111,7 @@ fn corpus() -> Vec<(&'static str, Ising)> {
         ("ring in a field", sparse(vec![0.3; 9], ring(9).collect(), 0.0)),
         ("all pairs", sparse(vec![0.1; 8], all_pairs(8, 1.0).collect(), 0.0).to_dense()),
         ("huge", sparse(vec![1e30; 7], all_pairs(7, 1e30).collect(), 0.0)),
+        ("near the largest number", sparse(vec![0.0; 6], all_pairs(6, 1e305).collect(), 0.0)),
         ("tiny", sparse(vec![1e-30; 7], all_pairs(7, 1e-30).collect(), 0.0).to_dense()),
         (
             "huge and sparse",

@@ -1,7 +1,7 @@
 //! Exact enumeration.
 
-use super::chains::check_reads;
 use super::control::Limits;
+use super::reads::check_reads;
 use super::walker::Walker;
 use super::{IsingSampler, SampleSet};
 use crate::error::{Error, ErrorKind};
@@ -200,7 +200,8 @@ impl IsingSampler for Exact {
         };
         let found = lowest(parts.into_iter().flatten().map(evaluated).collect());
         let all = found.iter().flat_map(|&(_, bits)| spins(bits)).collect();
-        stop.finished(found.len());
+        let lowest = found.first().map_or(f64::INFINITY, |&(energy, _)| energy);
+        stop.count(found.len(), lowest);
         let set = SampleSet::evaluated(model, all, found.len());
         Ok(set.with_interrupted(stop.was_stopped()).with_elapsed(stop.elapsed()))
     }

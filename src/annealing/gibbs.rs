@@ -1,6 +1,7 @@
 //! Boltzmann samples at a fixed temperature.
 
-use super::chains::{BatchChains, Chains, Order, Run, Update, reseeded, run_options};
+use super::chains::{BatchChains, Chains, Order, Update};
+use super::reads::{Run, chain_options, reseeded, run_options};
 use super::{BatchSampleSet, IsingSampler, SampleSet, Schedule};
 use crate::error::Error;
 use crate::ising::{BatchedIsing, Ising};
@@ -8,7 +9,8 @@ use crate::ising::{BatchedIsing, Ising};
 /// Heat-bath updates at one inverse temperature: `p(s) ~ exp(-beta E(s))` after enough sweeps.
 ///
 /// Every read is a chain of its own from a random start, so reads are independent, and none is
-/// thrown away. At strong couplings a chain needs many sweeps to forget its start: compare the
+/// thrown away (for persistent chains, let one call start from the samples of the one before). At
+/// strong couplings a chain needs many sweeps to forget its start: compare the
 /// results of `n` and `2 n` sweeps. Sparse models are updated colour by colour of a greedy
 /// colouring, where the spins of one colour do not see each other.
 ///
@@ -42,19 +44,7 @@ impl GibbsSampler {
 
     run_options!();
 
-    /// The number of sweeps before a chain is read. Default: 1000
-    pub fn with_n_sweeps(mut self, n_sweeps: usize) -> Self {
-        self.n_sweeps = n_sweeps;
-        self
-    }
-
-    /// States to start from, `[n, n_spins]`, which the reads of a model, or the problems of a
-    /// batch, take in turns: the last samples, for persistent chains. Default: none, which means
-    /// random spins
-    pub fn with_initial_states(mut self, spins: Vec<i8>) -> Self {
-        self.initial = spins;
-        self
-    }
+    chain_options!();
 }
 
 impl IsingSampler for GibbsSampler {

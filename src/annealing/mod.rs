@@ -5,13 +5,15 @@
 //!
 //! | sampler | draws | for |
 //! | --- | --- | --- |
-//! | [`SimulatedAnnealing`] | low energies | any model; the default choice |
+//! | [`Portfolio`] | low energies | any model, as much time as there is |
+//! | [`SimulatedAnnealing`] | low energies | any model; the choice for a given number of sweeps |
 //! | [`Tabu`] | low energies | dense models with fields |
 //! | [`ParallelTempering`] | low energies, Boltzmann samples | rugged sparse models |
 //! | [`PathIntegral`] | low energies | comparison with quantum annealing |
 //! | [`SimulatedBifurcation`] | low energies | comparison; no temperature |
 //! | [`GibbsSampler`] | Boltzmann samples | learning |
 //! | [`Exact`] | the lowest configurations | up to 30 spins, and tests |
+//! | [`SchroedingerSampler`] | what an ideal quantum annealer measures | up to 26 spins, and comparison |
 //! | [`Random`] | uniform spins | baselines |
 //!
 //! [`effective_beta`] estimates the inverse temperature of any samples, and
@@ -25,9 +27,12 @@ mod gibbs;
 mod kernels;
 mod parallel_tempering;
 mod path_integral;
+mod portfolio;
 mod random;
+mod reads;
 mod sample_set;
 mod schedule;
+mod schroedinger;
 mod simulated_annealing;
 mod simulated_bifurcation;
 mod tabu;
@@ -41,9 +46,11 @@ pub use exact::{BoltzmannMoments, Exact};
 pub use gibbs::GibbsSampler;
 pub use parallel_tempering::ParallelTempering;
 pub use path_integral::PathIntegral;
+pub use portfolio::Portfolio;
 pub use random::Random;
 pub use sample_set::{BatchSampleSet, Sample, SampleSet};
 pub use schedule::Schedule;
+pub use schroedinger::SchroedingerSampler;
 pub use simulated_annealing::SimulatedAnnealing;
 pub use simulated_bifurcation::{Bifurcation, SimulatedBifurcation};
 pub use tabu::Tabu;
@@ -88,7 +95,7 @@ pub trait IsingSampler: std::fmt::Debug + Send + Sync {
         models: &BatchedIsing<'_>,
         n_reads: usize,
     ) -> Result<BatchSampleSet, Error> {
-        chains::check_reads(n_reads)?;
+        reads::check_reads(n_reads)?;
         let sets = (0..models.n_problems()).map(|p| self.sample(&models.problem(p), n_reads));
         Ok(BatchSampleSet::joined(models.n_spins(), sets.collect::<Result<_, _>>()?))
     }

@@ -1,8 +1,8 @@
 //! Parallel tempering.
 
-use super::chains::{Run, batch_by_streams, independent_reads, run_options};
 use super::control::Stop;
 use super::kernels::Xoshiro;
+use super::reads::{Run, batch_by_streams, independent_reads, run_options};
 use super::walker::Walker;
 use super::{IsingSampler, SampleSet, Schedule};
 use crate::error::{Error, ErrorKind};
@@ -96,7 +96,7 @@ impl ParallelTempering {
         let (mut best, mut best_energy) = (replicas[0][0].spins.clone(), replicas[0][0].energy);
         let mut cluster = Cluster::new(n);
         for sweep in 0..self.n_sweeps {
-            if stop.now() {
+            if stop.now() || stop.is_target(best_energy + model.offset()) {
                 break;
             }
             for ladder in &mut replicas {

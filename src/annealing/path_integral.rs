@@ -1,8 +1,8 @@
 //! Simulated quantum annealing.
 
-use super::chains::{Run, batch_by_streams, independent_reads, run_options};
 use super::control::Stop;
 use super::kernels::Xoshiro;
+use super::reads::{Run, batch_by_streams, independent_reads, run_options};
 use super::walker::Walker;
 use super::{IsingSampler, SampleSet, Schedule};
 use crate::error::{Error, ErrorKind};

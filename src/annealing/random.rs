@@ -1,6 +1,6 @@
 //! Uniform spins.
 
-use super::chains::{Run, batch_by_streams, independent_reads, run_options};
+use super::reads::{Run, batch_by_streams, independent_reads, run_options};
 use super::walker::random_spins;
 use super::{IsingSampler, SampleSet};
 use crate::error::Error;

@@ -7,6 +7,45 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::time::Duration;
 
+/// Methods of everything that has the fields `elapsed`, `seed` and `interrupted`.
+macro_rules! run_report {
+    () => {
+        /// Says how long the sampler took.
+        pub fn with_elapsed(mut self, elapsed: Duration) -> Self {
+            self.elapsed = elapsed;
+            self
+        }
+
+        /// Says of which seed the samples are.
+        pub fn with_seed(mut self, seed: u64) -> Self {
+            self.seed = Some(seed);
+            self
+        }
+
+        /// Says whether the sampler was stopped before it had finished.
+        pub fn with_interrupted(mut self, interrupted: bool) -> Self {
+            self.interrupted = interrupted;
+            self
+        }
+
+        /// The time that the sampler took, for all problems if there are many.
+        pub fn elapsed(&self) -> Duration {
+            self.elapsed
+        }
+
+        /// The seed of the sampler, if it has one.
+        pub fn seed(&self) -> Option<u64> {
+            self.seed
+        }
+
+        /// Whether the sampler was stopped, by a limit of time, a target or a cancellation, before
+        /// it finished.
+        pub fn is_interrupted(&self) -> bool {
+            self.interrupted
+        }
+    };
+}
+
 /// One configuration of a [`SampleSet`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -121,23 +160,7 @@ impl SampleSet {
         Self { n_spins, spins, energies, counts, elapsed, seed: None, interrupted: false }
     }
 
-    /// Says how long the sampler took.
-    pub fn with_elapsed(mut self, elapsed: Duration) -> Self {
-        self.elapsed = elapsed;
-        self
-    }
-
-    /// Says of which seed the samples are.
-    pub fn with_seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
-        self
-    }
-
-    /// Says whether the sampler was stopped before it had finished.
-    pub fn with_interrupted(mut self, interrupted: bool) -> Self {
-        self.interrupted = interrupted;
-        self
-    }
+    run_report!();
 
     /// The number of configurations.
     pub fn len(&self) -> usize {
@@ -187,21 +210,6 @@ impl SampleSet {
     /// All energies, `[len]`.
     pub fn energies(&self) -> &[f64] {
         &self.energies
-    }
-
-    /// The time that the sampler took.
-    pub fn elapsed(&self) -> Duration {
-        self.elapsed
-    }
-
-    /// The seed of the sampler, if it has one.
-    pub fn seed(&self) -> Option<u64> {
-        self.seed
-    }
-
-    /// Whether the sampler was stopped, by a limit of time or a cancellation, before it finished.
-    pub fn is_interrupted(&self) -> bool {
-        self.interrupted
     }
 
     /// The mean of each spin over all reads, `[n_spins]`; zero without reads.
@@ -265,6 +273,9 @@ impl SampleSet {
 }
 
 /// The samples of a [`BatchedIsing`], problem after problem.
+///
+/// Problems that an interrupted run had not begun may hold the states from which it would have
+/// started.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BatchSampleSet {
     n_spins: usize,
@@ -326,23 +337,7 @@ impl BatchSampleSet {
         all
     }
 
-    /// Says how long the sampler took.
-    pub fn with_elapsed(mut self, elapsed: Duration) -> Self {
-        self.elapsed = elapsed;
-        self
-    }
-
-    /// Says of which seed the samples are.
-    pub fn with_seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
-        self
-    }
-
-    /// Says whether the sampler was stopped before it had finished.
-    pub fn with_interrupted(mut self, interrupted: bool) -> Self {
-        self.interrupted = interrupted;
-        self
-    }
+    run_report!();
 
     /// The number of problems.
     pub fn n_problems(&self) -> usize {
@@ -395,22 +390,6 @@ impl BatchSampleSet {
             seed: self.seed,
             interrupted: self.interrupted,
         }
-    }
-
-    /// The time that the sampler took for all problems.
-    pub fn elapsed(&self) -> Duration {
-        self.elapsed
-    }
-
-    /// The seed of the sampler, if it has one.
-    pub fn seed(&self) -> Option<u64> {
-        self.seed
-    }
-
-    /// Whether the sampler was stopped before it finished. Problems that it had not begun then hold
-    /// the states from which it would have started.
-    pub fn is_interrupted(&self) -> bool {
-        self.interrupted
     }
 }
 

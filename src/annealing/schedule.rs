@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The inverse temperatures `beta` of the sweeps of an anneal, hot first.
 ///
-/// The default is a [geometric](Schedule::Geometric) schedule from [`Schedule::range`].
+/// The default is a [geometric](Schedule::Geometric) schedule over [`Schedule::range`].
 ///
 /// ```
 /// use burn_quantum::annealing::Schedule;
@@ -22,7 +22,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Schedule {
-    /// Geometric, over [`Schedule::range`] of the model.
+    /// Geometric, over [`Schedule::range`] of the model; the last 1/32 of the sweeps at 1000 times
+    /// the cold end, which takes nearly every read to the bottom of its valley.
     #[default]
     Automatic,
     /// `beta_t = from + (to - from) t / (n_sweeps - 1)`.
@@ -44,8 +45,8 @@ pub enum Schedule {
 }
 
 /// `sigma beta` at the hot and the cold end.
-const HOT: f64 = 0.2;
-const COLD: f64 = 8.0;
+const HOT: f64 = 0.5;
+const COLD: f64 = 6.0;
 
 impl Schedule {
     /// The same inverse temperature for all sweeps.
@@ -62,7 +63,7 @@ impl Schedule {
         match self {
             Self::Automatic => {
                 let (from, to) = Self::range(model);
-                Self::Geometric { from, to }.fixed(n_sweeps)
+                Self::quenched(from, to, n_sweeps)
             }
             other => other.fixed(n_sweeps),
         }
@@ -72,7 +73,7 @@ impl Schedule {
     pub(super) fn fixed(&self, n_sweeps: usize) -> Result<Vec<f64>, Error> {
         let fraction = |t: usize| t as f64 / (n_sweeps.max(2) - 1) as f64;
         let betas: Vec<f64> = match *self {
-            Self::Automatic => return Self::Geometric { from: HOT, to: COLD }.fixed(n_sweeps),
+            Self::Automatic => return Self::quenched(HOT, COLD, n_sweeps),
             Self::Linear { from, to } => {
                 (0..n_sweeps).map(|t| from + (to - from) * fraction(t)).collect()
             }
@@ -91,10 +92,16 @@ impl Schedule {
         Ok(betas)
     }
 
+    fn quenched(from: f64, to: f64, n_sweeps: usize) -> Result<Vec<f64>, Error> {
+        let mut betas = Self::Geometric { from, to }.fixed(n_sweeps - n_sweeps / 32)?;
+        betas.resize(n_sweeps, (1000.0 * to).min(f64::MAX));
+        Ok(betas)
+    }
+
     /// The inverse temperatures between which spins of the model freeze.
     ///
     /// With `sigma_i^2 = h_i^2 + sum_j J_ij^2`, the size of the local field of spin `i` among random
-    /// spins: from `0.2 / max sigma` (every spin moves freely) to `8` over the lower quartile of the
+    /// spins: from `0.5 / max sigma` (every spin moves freely) to `6` over the lower quartile of the
     /// `sigma_i` that are not zero (nearly all are frozen). Sums of squares vary little between the
     /// spins of a model with real coefficients. The smallest coupling, of which the range is often
     /// taken, is close to zero there, and leaves most of the sweeps frozen.
@@ -121,6 +128,14 @@ fn sigmas(model: &Ising) -> (f64, Vec<f64>) {
         };
     }
     (unit, sums.into_iter().map(f64::sqrt).collect())
+}
+
+/// The root mean square of the `sigma_i` of all spins, times `unit`.
+pub(super) fn sigma(model: &Ising, unit: f64) -> f64 {
+    let square = |x: f64| (x * unit) * (x * unit);
+    let fields: f64 = model.fields().iter().map(|&h| square(h)).sum();
+    let couplings: f64 = model.couplings().map(|(_, _, j)| square(j)).sum();
+    ((fields + 2.0 * couplings) / model.n_spins().max(1) as f64).sqrt()
 }
 
 /// The power of two that brings the largest coefficient to about one; `1` for no coefficient.

@@ -1,6 +1,7 @@
 //! Simulated annealing.
 
-use super::chains::{BatchChains, Chains, Order, Run, Update, reseeded, run_options};
+use super::chains::{BatchChains, Chains, Order, Update};
+use super::reads::{Run, chain_options, reseeded, run_options};
 use super::{BatchSampleSet, IsingSampler, SampleSet, Schedule};
 use crate::error::Error;
 use crate::ising::{BatchedIsing, Ising};
@@ -53,11 +54,7 @@ impl Default for SimulatedAnnealing {
 impl SimulatedAnnealing {
     run_options!();
 
-    /// The number of sweeps of each read. Default: 1000
-    pub fn with_n_sweeps(mut self, n_sweeps: usize) -> Self {
-        self.n_sweeps = n_sweeps;
-        self
-    }
+    chain_options!();
 
     /// The inverse temperatures. Default: [`Schedule::Automatic`]
     pub fn with_schedule(mut self, schedule: Schedule) -> Self {
@@ -74,13 +71,6 @@ impl SimulatedAnnealing {
     /// The order of updates. Default: [`Order::Random`]
     pub fn with_order(mut self, order: Order) -> Self {
         self.order = order;
-        self
-    }
-
-    /// States to start from, `[n, n_spins]`, which the reads of a model, or the problems of a
-    /// batch, take in turns. Default: none, which means random spins
-    pub fn with_initial_states(mut self, spins: Vec<i8>) -> Self {
-        self.initial = spins;
         self
     }
 }
@@ -104,8 +94,8 @@ impl IsingSampler for SimulatedAnnealing {
         chains.sample(model, n_reads)
     }
 
-    /// One problem in each lane of a register. An automatic schedule runs from `0.2` to `8` over
-    /// the root mean square of the problem's local fields.
+    /// One problem in each lane of a register. An automatic schedule runs from `0.5` to `6` over
+    /// the root mean square of the problem's local fields, and ends as for one model.
     ///
     /// # Errors
     ///

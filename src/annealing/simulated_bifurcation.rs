@@ -1,9 +1,9 @@
 //! Simulated bifurcation.
 
-use super::chains::{Run, batch_by_streams, independent_reads, run_options};
 use super::control::Stop;
 use super::kernels::Xoshiro;
-use super::schedule::unit;
+use super::reads::{Run, batch_by_streams, independent_reads, run_options};
+use super::schedule::{sigma, unit};
 use super::{IsingSampler, SampleSet};
 use crate::error::{Error, ErrorKind};
 use crate::ising::Ising;
@@ -137,10 +137,7 @@ impl IsingSampler for SimulatedBifurcation {
             return Err(ErrorKind::OutOfRange { what, value, range }.into());
         }
         let unit = unit(model.max_abs_coefficient());
-        let square = |x: f64| (x * unit) * (x * unit);
-        let fields: f64 = model.fields().iter().map(|&h| square(h)).sum();
-        let couplings: f64 = model.couplings().map(|(_, _, j)| square(j)).sum();
-        let sigma = ((fields + 2.0 * couplings) / model.n_spins().max(1) as f64).sqrt();
+        let sigma = sigma(model, unit);
         let scale = if sigma > 0.0 { 0.5 / sigma * unit } else { 1.0 };
         independent_reads(&self.run, model, n_reads, |rng, stop| self.read(model, scale, rng, stop))
     }

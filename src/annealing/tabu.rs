@@ -1,8 +1,8 @@
 //! Tabu search.
 
-use super::chains::{Run, batch_by_streams, independent_reads, run_options};
 use super::control::Stop;
 use super::kernels::Xoshiro;
+use super::reads::{Run, batch_by_streams, independent_reads, run_options};
 use super::walker::Walker;
 use super::{IsingSampler, SampleSet};
 use crate::error::Error;
@@ -102,6 +102,9 @@ impl Tabu {
             if walker.energy < best_energy {
                 best_energy = walker.energy;
                 best.copy_from_slice(&walker.spins);
+                if stop.is_target(best_energy + model.offset()) {
+                    break;
+                }
             }
         }
         best

@@ -162,6 +162,40 @@ impl Evolution {
         Ok(T::evolve(self, input, Some(cotangent)))
     }
 
+    /// `out[b, i] = |<i|psi_b>|^2` after the run, `[batch, 2^n_qubits]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`expectation`](Self::expectation).
+    ///
+    /// ```
+    /// use burn_quantum::statevector::{Evolution, EvolutionInput};
+    ///
+    /// // Without a pulse the run ends where it starts, in RY(pi/3)|0>.
+    /// let p = Evolution::each_z(1)?.probabilities(&EvolutionInput {
+    ///     batch: 1,
+    ///     fields: &[1.0],
+    ///     couplings: &[0.0],
+    ///     start: &[std::f64::consts::FRAC_PI_3],
+    ///     schedule: &[],
+    /// })?;
+    /// assert!((p[0] - 0.75).abs() < 1e-12 && (p[1] - 0.25).abs() < 1e-12);
+    /// # Ok::<(), burn_quantum::Error>(())
+    /// ```
+    pub fn probabilities<T: Real>(&self, input: &EvolutionInput<T>) -> Result<Vec<T>, Error> {
+        self.probabilities_until(input, &|| false)
+    }
+
+    /// The same after the steps that were done when `stop` first gave true.
+    pub(crate) fn probabilities_until<T: Real>(
+        &self,
+        input: &EvolutionInput<T>,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<T>, Error> {
+        self.check(input)?;
+        Ok(T::evolve_to_probabilities(self, input, stop))
+    }
+
     fn is_shared<T>(&self, input: &EvolutionInput<T>) -> bool {
         input.couplings.len() == self.n_qubits * self.n_qubits
     }
@@ -234,7 +268,7 @@ pub(super) fn run<T: Real>(
     let mut couplings = Vec::new();
     for share in layout::shares::<T>(input.batch, evolution.n_qubits) {
         let plan = Plan::new(evolution, input, cotangent, &share);
-        for part in plan.tiles(&share) {
+        for part in plan.each_tile(&share, |work, tile| plan.run(work, tile)) {
             whole.values.extend(part.values);
             whole.fields.extend(part.fields);
             whole.start.extend(part.start);
@@ -249,6 +283,24 @@ pub(super) fn run<T: Real>(
         whole.couplings = couplings;
     }
     whole
+}
+
+/// See [`Evolution::probabilities_until`].
+pub(super) fn probabilities<T: Real>(
+    evolution: &Evolution,
+    input: &EvolutionInput<T>,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Vec<T> {
+    let of_share = |share: Share| {
+        let plan = Plan::new(evolution, input, None, &share);
+        let probabilities = |work: &mut Work<T>, tile: Range<usize>| {
+            plan.start(work, &tile);
+            plan.forward(work, stop);
+            plan.probabilities(work, tile.len())
+        };
+        plan.each_tile(&share, probabilities).concat()
+    };
+    layout::shares::<T>(input.batch, evolution.n_qubits).into_iter().flat_map(of_share).collect()
 }
 
 fn add<T: Real>(sum: &mut [T], values: &[T]) {
@@ -285,14 +337,18 @@ impl<'a, T: Real> Plan<'a, T> {
     }
 
     /// The runs of a share, tile by tile: a tile is a job.
-    fn tiles(&self, share: &Share) -> Vec<EvolutionGradient<T>> {
+    fn each_tile<R: Send>(
+        &self,
+        share: &Share,
+        run: impl Fn(&mut Work<T>, Range<usize>) -> R + Sync,
+    ) -> Vec<R> {
         let tile = if self.machine.single { 1 } else { self.lanes };
         let tiles: Vec<_> = share.samples.clone().step_by(tile).collect();
         let range = |first: usize| first..(first + tile).min(share.samples.end);
         tiles
             .into_par_iter()
             .with_min_len((64 >> self.evolution.n_qubits).max(1))
-            .map_init(|| self.work(), |work, first| self.run(work, range(first)))
+            .map_init(|| self.work(), |work, first| run(work, range(first)))
             .collect()
     }
 
@@ -307,15 +363,8 @@ impl<'a, T: Real> Plan<'a, T> {
     }
 
     fn run(&self, work: &mut Work<T>, tile: Range<usize>) -> EvolutionGradient<T> {
-        let n = self.evolution.n_qubits;
-        let angles = self.spread(&self.input.start[rows(&tile, n)], n);
-        let mut matrices = vec![T::zero(); 8 * n * self.lanes];
-        let bound = Angles { inputs: &angles, weights: &[] };
-        let (runs, matrices) = (&self.start, &mut matrices);
-        self.machine.launch(Bind { runs, angles: bound, shared: false, matrices });
-        self.machine.launch(Start { state: work.ket.view(), runs, matrices });
-        self.load_energies(&tile, work);
-        self.forward(work);
+        let (angles, matrices) = self.start(work, &tile);
+        self.forward(work, &|| false);
         let mut out = EvolutionGradient {
             values: self.measure(work, tile.len()),
             fields: Vec::new(),
@@ -326,10 +375,24 @@ impl<'a, T: Real> Plan<'a, T> {
         if let Some(cotangent) = self.cotangent {
             self.observe(&cotangent[rows(&tile, self.readout.len())], work);
             out.schedule = self.backward(work);
-            out.start = self.by_start(work, bound, matrices, tile.len());
+            let angles = Angles { inputs: &angles, weights: &[] };
+            out.start = self.by_start(work, angles, &matrices, tile.len());
             (out.fields, out.couplings) = self.by_energy(work, tile.len());
         }
         out
+    }
+
+    /// Prepares the start state and the energies; returns the angles and matrices of the start.
+    fn start(&self, work: &mut Work<T>, tile: &Range<usize>) -> (Vec<T>, Vec<T>) {
+        let n = self.evolution.n_qubits;
+        let angles = self.spread(&self.input.start[rows(tile, n)], n);
+        let mut matrices = vec![T::zero(); 8 * n * self.lanes];
+        let bound = Angles { inputs: &angles, weights: &[] };
+        let (runs, matrices_mut) = (&self.start, &mut matrices);
+        self.machine.launch(Bind { runs, angles: bound, shared: false, matrices: matrices_mut });
+        self.machine.launch(Start { state: work.ket.view(), runs, matrices: &matrices });
+        self.load_energies(tile, work);
+        (angles, matrices)
     }
 
     /// A register for each column of some rows.
@@ -370,9 +433,12 @@ impl<'a, T: Real> Plan<'a, T> {
         self.machine.launch(ExpandNumbers { masks, coefficients, numbers });
     }
 
-    fn forward(&self, work: &mut Work<T>) {
+    fn forward(&self, work: &mut Work<T>, stop: &(dyn Fn() -> bool + Sync)) {
         let (state, energies) = (work.ket.view(), &work.energies);
         for (k, &pulse) in self.pulses.iter().enumerate() {
+            if stop() {
+                return; // between two steps, up to phases
+            }
             self.machine.launch(Phases { state, energies, pulse });
             if let Some(&area) = self.input.schedule.get(2 * k) {
                 let (rotation, n_qubits) = (rotation(area), self.evolution.n_qubits);
@@ -393,6 +459,22 @@ impl<'a, T: Real> Plan<'a, T> {
             let n = step.min((bits.end - bit) as usize);
             Part { high: Some((1 << bit, n)), units: 0..self.registers >> n, chunk }
         }))
+    }
+
+    /// `[n_samples, 2^n_qubits]`.
+    fn probabilities(&self, work: &Work<T>, n_samples: usize) -> Vec<T> {
+        let square = |x: T| x * x;
+        // Real parts lie before imaginary ones, register by register.
+        let probability = |register: usize, lane: usize| {
+            let parts = &work.ket[2 * register * self.lanes..][..2 * self.lanes];
+            square(parts[lane]) + square(parts[self.lanes + lane])
+        };
+        let of_index = |sample: usize, i: usize| match self.machine.single {
+            true => probability(i / self.lanes, i % self.lanes),
+            false => probability(i, sample),
+        };
+        let states = 1usize << self.evolution.n_qubits;
+        (0..n_samples).flat_map(|b| (0..states).map(move |i| of_index(b, i))).collect()
     }
 
     fn measure(&self, work: &Work<T>, n_samples: usize) -> Vec<T> {

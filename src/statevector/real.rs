@@ -59,6 +59,12 @@ pub trait Drivers: Sized {
         input: &EvolutionInput<Self>,
         cotangent: Option<&[Self]>,
     ) -> EvolutionGradient<Self>;
+    #[doc(hidden)]
+    fn evolve_to_probabilities(
+        evolution: &Evolution,
+        input: &EvolutionInput<Self>,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Vec<Self>;
 }
 
 macro_rules! impl_real {
@@ -123,6 +129,14 @@ macro_rules! impl_real {
                 cotangent: Option<&[Self]>,
             ) -> EvolutionGradient<Self> {
                 evolution::run(evolution, input, cotangent)
+            }
+
+            fn evolve_to_probabilities(
+                evolution: &Evolution,
+                input: &EvolutionInput<Self>,
+                stop: &(dyn Fn() -> bool + Sync),
+            ) -> Vec<Self> {
+                evolution::probabilities(evolution, input, stop)
             }
         }
     };

@@ -1,4 +1,5 @@
-//! Simulated annealing: many small problems, one dense model, sparse models.
+//! Simulated annealing: many small problems, one dense model with real and with integer couplings,
+//! sparse models.
 //!
 //!     cargo bench --bench samplers
 //!
@@ -75,6 +76,32 @@ fn dense(c: &mut Criterion) {
     }
 }
 
+/// Couplings of `+1` and `-1`, which lie in bytes.
+fn dense_signs(c: &mut Criterion) {
+    let mut group = c.benchmark_group("anneal/dense_signs");
+    group.sample_size(10);
+    for (n, n_reads) in [(256, 64), (1024, 16), (2000, 8)] {
+        let mut rng = StdRng::seed_from_u64(n as u64);
+        let mut couplings = vec![0.0; n * n];
+        for i in 0..n {
+            for j in i + 1..n {
+                couplings[i * n + j] = if rng.random() { 1.0 } else { -1.0 };
+            }
+        }
+        let model = Ising::dense(vec![0.0; n], &couplings, 0.0).expect("finite");
+        let root = (n as f64).sqrt();
+        let schedule = Schedule::Geometric { from: 0.1 / root, to: 5.0 / root };
+        let sampler = SimulatedAnnealing::default().with_n_sweeps(N_SWEEPS).with_schedule(schedule);
+        let set = sampler.sample(&model, n_reads).expect("valid");
+        let per_spin = set.mean_energy() / (n as f64 * root);
+        assert!((per_spin + 0.73).abs() < 0.03, "{n} spins: {per_spin} per spin");
+        group.throughput(Throughput::Elements((n_reads * n * N_SWEEPS) as u64));
+        group.bench_function(BenchmarkId::from_parameter(n), |b| {
+            b.iter(|| sampler.sample(&model, n_reads).expect("valid"));
+        });
+    }
+}
+
 fn sparse(c: &mut Criterion) {
     let mut group = c.benchmark_group("anneal/sparse");
     group.sample_size(10);
@@ -107,5 +134,5 @@ fn sparse(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, batch, dense, sparse);
+criterion_group!(benches, batch, dense, dense_signs, sparse);
 criterion_main!(benches);

@@ -1,9 +1,9 @@
 //! Samplers: distributions against enumeration, reproducibility, limits and refusals.
 
 use burn_quantum::annealing::{
-    Bifurcation, Cancellation, Exact, GibbsSampler, IsingSampler, Order, ParallelTempering,
-    PathIntegral, Random, SampleSet, Schedule, SimulatedAnnealing, SimulatedBifurcation, Tabu,
-    Update, check_conformance, effective_beta,
+    Bifurcation, Cancellation, Exact, GibbsSampler, IsingSampler, Limits, Order, ParallelTempering,
+    PathIntegral, Portfolio, Random, SampleSet, Schedule, SchroedingerSampler, SimulatedAnnealing,
+    SimulatedBifurcation, Tabu, Update, check_conformance, effective_beta,
 };
 use burn_quantum::ising::{BatchedIsing, Ising};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -35,6 +35,14 @@ fn sparse(n: usize, field: f64, coupling: impl Fn(usize) -> f64) -> Ising {
 
 fn signs(k: usize) -> f64 {
     if k.is_multiple_of(3) { 1.0 } else { -1.0 }
+}
+
+/// All pairs of `n` spins with couplings `+1` or `-1`, and odd fields.
+fn all_signs(n: usize) -> Ising {
+    let sign = |k: usize| signs(k.wrapping_mul(2_654_435_761) >> 7);
+    let couplings: Vec<f64> =
+        (0..n * n).map(|k| if k / n < k % n { sign(k) } else { 0.0 }).collect();
+    Ising::dense((0..n).map(|i| sign(i + 1)).collect(), &couplings, 0.0).expect("finite")
 }
 
 fn batch(n_problems: usize, n: usize, seed: u64) -> BatchedIsing<'static> {
@@ -73,6 +81,7 @@ fn assert_boltzmann(name: &str, model: &Ising, beta: f64, set: &SampleSet) {
 fn samples_at_a_fixed_temperature_have_the_exact_moments() {
     let models = [
         ("dense", all_pairs(10, 1)),
+        ("dense integers", all_signs(7)),
         ("sparse integers", sparse(12, 1.0, signs)),
         ("sparse reals", sparse(12, 0.4, |k| 0.3 * k as f64 / 10.0 - 0.4)),
         ("free", Ising::sparse(vec![0.0; 3], [], 0.0).expect("valid")),
@@ -129,6 +138,55 @@ fn the_kernel_of_large_dense_models_has_the_exact_moments() {
     }
 }
 
+/// The same for couplings in bytes. The first nine spins do not see the others, which lie in the
+/// same blocks and flip all the time.
+#[test]
+fn the_kernel_of_large_integer_models_has_the_exact_moments() {
+    let n = 70;
+    let small = {
+        let pairs = (0..9).flat_map(|i| (i + 1..9).map(move |j| (i, j)));
+        let half = |(i, j): (usize, usize)| (i, j, 0.5 * ((3 * i + 5 * j) % 5) as f64 - 1.0);
+        Ising::sparse((0..9).map(|i| (i % 3) as f64 - 0.5).collect(), pairs.map(half), 0.0)
+    };
+    let small = small.expect("finite");
+    let mut couplings = vec![0.0; n * n];
+    small.couplings().for_each(|(i, j, value)| couplings[i * n + j] = value);
+    for i in 9..n - 1 {
+        (i + 1..n - 1).for_each(|j| couplings[i * n + j] = signs(i * j));
+    }
+    let mut fields = small.fields().to_vec();
+    fields.resize(n, 0.5);
+    let model = Ising::dense(fields, &couplings, 0.0).expect("finite");
+    for update in [Update::Metropolis, Update::Gibbs] {
+        for order in [Order::Random, Order::Sequential] {
+            let sampler = SimulatedAnnealing::default()
+                .with_n_sweeps(100)
+                .with_schedule(Schedule::constant(0.3))
+                .with_update(update)
+                .with_order(order);
+            let set = sampler.sample(&model, 10_000).expect("valid");
+            let first: Vec<i8> = set.iter().flat_map(|s| &s.spins[..9]).copied().collect();
+            let name = format!("{update:?}, {order:?}");
+            assert_boltzmann(&name, &small, 0.3, &SampleSet::new(&small, first).expect("spins"));
+            let (mean, exact) = (set.mean_spins()[n - 1], -(0.3f64 * 0.5).tanh());
+            assert!((mean - exact).abs() < 4.0 * 0.01, "{name}: {mean}, not {exact}");
+        }
+    }
+    // In units of another size: the same chain at another temperature.
+    let scale = |factor: f64| {
+        let fields = model.fields().iter().map(|h| h * factor).collect();
+        let couplings = model.couplings().map(|(i, j, value)| (i, j, value * factor));
+        Ising::sparse(fields, couplings, 0.0).expect("finite").to_dense()
+    };
+    let run = |factor: f64| {
+        let schedule = Schedule::constant(0.5 / factor);
+        let sampler = SimulatedAnnealing::default().with_n_sweeps(40).with_schedule(schedule);
+        sampler.sample(&scale(factor), 5).expect("valid").spins().to_vec()
+    };
+    assert_eq!(run(1.0), run(1024.0));
+    assert_eq!(run(1.0), run(2f64.powi(-300)));
+}
+
 #[test]
 fn problems_of_a_batch_have_their_exact_moments() {
     let models = batch(21, 8, 2);
@@ -182,13 +240,35 @@ fn textbook_metropolis_sweeps_are_not_ergodic_and_ours_are() {
         Ising::sparse(vec![0.0; 6], [], 0.0).expect("valid"),
         Ising::dense(vec![0.0; 6], &[0.0; 36], 0.0).expect("valid"),
     ];
-    for (model, order) in flat.iter().zip([Order::Sequential, Order::Random]) {
+    for (model, order) in flat.iter().flat_map(|m| [(m, Order::Sequential), (m, Order::Random)]) {
         let sampler = SimulatedAnnealing::default()
             .with_n_sweeps(200)
             .with_order(order)
             .with_initial_states(start.to_vec());
         let set = sampler.sample(model, 4000).expect("valid");
         assert_boltzmann("flat", model, 1.0, &set);
+    }
+    // Every kernel: a spin without a field among others, sparse and dense, integer and real.
+    let n = 70;
+    for size in [1.0, 0.371] {
+        for dense in [true, false] {
+            let pairs = (0..n - 1).flat_map(|i| (i + 1..n - 1).map(move |j| (i, j, size)));
+            let pairs = pairs.filter(|&(i, j, _)| dense || j == i + 1);
+            let mut model = Ising::sparse(vec![0.0; n], pairs, 0.0).expect("valid");
+            if dense && size != 1.0 {
+                let odd = [(0, 1, 1.0 / 3.0)];
+                let couplings: Vec<_> = model.couplings().chain(odd).collect();
+                model = Ising::sparse(vec![0.0; n], couplings, 0.0).expect("valid");
+            }
+            for order in [Order::Sequential, Order::Random] {
+                let sampler = SimulatedAnnealing::default()
+                    .with_n_sweeps(200)
+                    .with_order(order)
+                    .with_initial_states(vec![1; n]);
+                let mean = sampler.sample(&model, 4000).expect("valid").mean_spins()[n - 1];
+                assert!(mean.abs() < 4.0 / 4000f64.sqrt(), "{size}, {dense}, {order:?}: {mean}");
+            }
+        }
     }
 }
 
@@ -206,7 +286,15 @@ fn all_samplers() -> Vec<Box<dyn IsingSampler>> {
         Box::new(PathIntegral::default().with_n_sweeps(40)),
         Box::new(bifurcation.clone().with_kind(Bifurcation::Ballistic)),
         Box::new(bifurcation),
+        Box::new(Portfolio::default().with_n_sweeps(5)),
+        Box::new(SchroedingerSampler::default().with_time(2.0).with_n_steps(5)),
     ]
+}
+
+/// Whether the cost grows as `2^n_spins`.
+fn is_exponential(sampler: &dyn IsingSampler) -> bool {
+    let name = format!("{sampler:?}");
+    name.starts_with("Exact") || name.starts_with("Schroedinger")
 }
 
 #[test]
@@ -242,7 +330,8 @@ fn the_conformance_check_finds_wrong_samplers() {
 fn optimisers_find_the_ground_state() {
     for model in [all_pairs(16, 8), sparse(16, 0.0, signs), sparse(16, 0.3, |k| 0.1 * k as f64)] {
         let ground = Exact::default().sample(&model, 1).expect("16 spins").energies()[0];
-        let samplers: [Box<dyn IsingSampler>; 5] = [
+        let samplers: [Box<dyn IsingSampler>; 6] = [
+            Box::new(Portfolio::default().with_n_sweeps(50)),
             Box::new(SimulatedAnnealing::default()),
             Box::new(Tabu::default()),
             Box::new(ParallelTempering::default().with_n_sweeps(200)),
@@ -303,23 +392,194 @@ fn a_problem_gives_the_same_samples_alone_and_in_a_batch() {
         all.spins_of(0)
             != sampler.clone().with_seed(6).sample_batch(&models, 2).expect("valid").spins_of(0)
     );
-    let tabu = Tabu::default().with_n_iterations(20);
-    let all = tabu.sample_batch(&batch(5, 12, 6), 3).expect("valid");
-    let alone = tabu.with_stream(4).sample(&batch(5, 12, 6).problem(4), 3).expect("valid");
-    assert_eq!(alone.spins(), all.spins_of(4));
+    // Samplers that take the problems one by one: also the first of all, and by another method.
+    macro_rules! check {
+        ($($sampler:expr),*) => {
+            $(
+                let sampler = $sampler.with_seed(3);
+                let all = sampler.sample_batch(&batch(1000, 6, 6), 2).expect("valid");
+                for b in [0, 1, 517, 999] {
+                    let problem = batch(1000, 6, 6).problem(b);
+                    let alone = sampler.clone().with_stream(b as u64).sample(&problem, 2);
+                    assert_eq!(alone.expect("valid").spins(), all.spins_of(b), "{sampler:?}, {b}");
+                }
+            )*
+        };
+    }
+    check!(
+        Tabu::default().with_n_iterations(20),
+        ParallelTempering::default().with_n_sweeps(5),
+        PathIntegral::default().with_n_sweeps(5),
+        SimulatedBifurcation::default().with_n_steps(20),
+        Portfolio::default().with_n_sweeps(3),
+        SchroedingerSampler::default().with_time(2.0),
+        Random::default()
+    );
+}
+
+/// Every sampler, stopped before it begins: at least one read, with the energies of the model.
+#[test]
+fn cancellation_returns_what_was_found() {
+    let switch = Cancellation::default();
+    switch.cancel();
+    macro_rules! cancelled {
+        ($($sampler:expr),*) => {
+            [$(Box::new($sampler.with_cancellation(switch.clone())) as Box<dyn IsingSampler>),*]
+        };
+    }
+    let samplers = cancelled!(
+        SimulatedAnnealing::default(),
+        GibbsSampler::new(1.0),
+        Random::default(),
+        Tabu::default(),
+        ParallelTempering::default(),
+        PathIntegral::default(),
+        SimulatedBifurcation::default(),
+        Portfolio::default(),
+        SchroedingerSampler::default()
+    );
+    let exact = Exact::default().with_limits(Limits::default().with_cancellation(switch.clone()));
+    let exact: Box<dyn IsingSampler> = Box::new(exact);
+    let small = [all_pairs(16, 2), sparse(16, 0.1, |k| k as f64)];
+    let large = [all_pairs(80, 2), all_signs(80), sparse(80, 0.0, signs)];
+    for sampler in samplers.iter().chain([&exact]) {
+        let models = small.iter().chain(large.iter().filter(|_| !is_exponential(&**sampler)));
+        for model in models {
+            let set = sampler.sample(model, 500).expect("valid");
+            assert!(set.is_interrupted() && !set.is_empty(), "{sampler:?}: {} reads", set.len());
+            for sample in set.iter() {
+                assert_eq!(sample.energy, model.energy(sample.spins), "{sampler:?}");
+            }
+        }
+        // Twelve spins are too few for enumeration to look at the switch.
+        let set = sampler.sample_batch(&batch(3, 12, 1), 2).expect("valid");
+        assert!(set.is_interrupted() || format!("{sampler:?}").starts_with("Exact"));
+        assert_eq!(set.n_problems(), 3);
+    }
+}
+
+/// A target ends the run that reaches it and no other.
+#[test]
+fn a_target_stops_where_it_is_reached() {
+    let models = [all_pairs(80, 2), all_signs(80), sparse(80, 0.0, signs), all_pairs(16, 1)];
+    macro_rules! check {
+        ($model:expr, $($sampler:expr),*) => {
+            $(
+                let free = $sampler.with_seed(4).sample($model, 400).expect("valid");
+                let lowest = free.energies().iter().copied().fold(f64::INFINITY, f64::min);
+                let limited = |target: f64| {
+                    let limits = Limits::default().with_target(target + 1e-9);
+                    let sampler = $sampler.with_seed(4).with_limits(limits);
+                    sampler.sample($model, 400).expect("valid")
+                };
+                let reached = limited(lowest);
+                assert!(reached.is_interrupted());
+                assert_eq!(reached.first().expect("one read").energy, lowest);
+                let beyond = limited(lowest - 1.0);
+                assert!(!beyond.is_interrupted() && beyond.n_reads() == 400);
+            )*
+        };
+    }
+    for model in &models {
+        check!(
+            model,
+            SimulatedAnnealing::default().with_n_sweeps(20),
+            Tabu::default().with_n_iterations(200),
+            Portfolio::default().with_n_sweeps(2),
+            Random::default()
+        );
+    }
+}
+
+/// Progress tells the lowest energy of the finished reads.
+#[test]
+fn progress_knows_the_lowest_energy() {
+    let model = sparse(40, 0.0, signs);
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let of_progress = seen.clone();
+    let limits = Limits::default()
+        .with_progress(move |p| of_progress.lock().expect("alive").push((p.reads_done, p.lowest)));
+    let sampler = Portfolio::default().with_n_sweeps(5).with_limits(limits);
+    let set = sampler.sample(&model, 20).expect("valid");
+    let mut seen = seen.lock().expect("alive").clone();
+    seen.sort_by_key(|&(reads, _)| reads);
+    assert_eq!(seen.len(), 20);
+    assert_eq!(seen[19].1, set.first().expect("20 reads").energy);
+}
+
+/// A slow anneal of the Schroedinger equation ends in the ground state, a sudden one where it began,
+/// and between them the reads have the probabilities of the state.
+#[test]
+fn the_schroedinger_equation_is_adiabatic_when_slow() {
+    for scale in [1.0, 1e-40, 1e60] {
+        let model = all_pairs(7, 11);
+        let fields = model.fields().iter().map(|h| h * scale).collect();
+        let pairs = model.couplings().map(|(i, j, value)| (i, j, value * scale));
+        let model = Ising::sparse(fields, pairs, 0.0).expect("finite");
+        let ground = Exact::default().sample(&model, 1).expect("few spins");
+        let sampler = SchroedingerSampler::default().with_seed(2);
+        let hits = |time: f64| {
+            let set = sampler.clone().with_time(time).sample(&model, 4000).expect("valid");
+            set.iter().filter(|s| s.spins == ground.spins()).count() as f64 / 4000.0
+        };
+        assert!(hits(400.0) > 0.97, "{}", hits(400.0));
+        let sudden = hits(0.0);
+        let sigma = (1f64 / 128.0 / 4000.0).sqrt();
+        assert!((sudden - 1.0 / 128.0).abs() < 4.0 * sigma, "{sudden}");
+        assert!(hits(20.0) > 10.0 * sudden);
+    }
+}
+
+/// One spin in a field: the Bloch equation of `H = -(1 - s) X + s Z`, integrated by Runge and Kutta.
+#[test]
+fn the_schroedinger_equation_of_one_spin_is_that_of_bloch() {
+    let time = 3.0;
+    // dr/dt = 2 B x r with H = B sigma.
+    let rate = |t: f64, [x, y, z]: [f64; 3]| {
+        let (bx, bz) = (-2.0 * (1.0 - t / time), 2.0 * t / time);
+        [-bz * y, bz * x - bx * z, bx * y]
+    };
+    let n = 3000;
+    let (mut r, dt) = ([1.0, 0.0, 0.0], time / n as f64);
+    let ahead = |r: [f64; 3], k: [f64; 3], dt: f64| std::array::from_fn(|i| r[i] + dt * k[i]);
+    for step in 0..n {
+        let t = step as f64 * dt;
+        let k1 = rate(t, r);
+        let k2 = rate(t + dt / 2.0, ahead(r, k1, dt / 2.0));
+        let k3 = rate(t + dt / 2.0, ahead(r, k2, dt / 2.0));
+        let k4 = rate(t + dt, ahead(r, k3, dt));
+        let k = std::array::from_fn(|i| (k1[i] + 2.0 * k2[i] + 2.0 * k3[i] + k4[i]) / 6.0);
+        r = ahead(r, k, dt);
+    }
+    let model = Ising::sparse(vec![17.0], [], 0.0).expect("valid");
+    let sampler = SchroedingerSampler::default().with_time(time).with_n_steps(300);
+    let mean = sampler.sample(&model, 40_000).expect("valid").mean_spins()[0];
+    let sigma = ((1.0 - r[2] * r[2]) / 40_000.0).sqrt();
+    assert!((mean - r[2]).abs() < 4.0 * sigma, "{mean}, not {}", r[2]);
+}
+
+#[test]
+fn too_many_spins_for_the_schroedinger_equation_are_refused_with_their_memory() {
+    let model = Ising::sparse(vec![0.0; 30], [], 0.0).expect("valid");
+    let error = SchroedingerSampler::default().sample(&model, 1).expect_err("too large");
+    assert!(error.is_size_limit());
+    let message = error.to_string();
+    assert!(message.contains("30") && message.contains("16 GiB"), "{message}");
 }
 
 #[test]
 fn the_same_seed_gives_the_same_samples_on_any_number_of_threads() {
     let pool = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().expect("threads");
     let (one, two) = (pool(1), pool(2));
-    let models =
-        [all_pairs(20, 1), all_pairs(80, 1), sparse(40, 0.0, signs), sparse(40, 0.1, |k| k as f64)];
+    let models = [
+        all_pairs(13, 1),
+        all_pairs(80, 1),
+        all_signs(80),
+        sparse(40, 0.0, signs),
+        sparse(40, 0.1, |k| k as f64),
+    ];
     for sampler in all_samplers() {
-        for model in models
-            .iter()
-            .filter(|m| m.n_spins() <= 20 || !format!("{sampler:?}").starts_with("Exact"))
-        {
+        for model in models.iter().filter(|m| m.n_spins() <= 13 || !is_exponential(&*sampler)) {
             let run = || sampler.sample(model, 150).expect("valid");
             let (a, b) = (one.install(run), two.install(run));
             assert_eq!(a.spins(), b.spins(), "{sampler:?}");
@@ -335,9 +595,13 @@ fn the_same_seed_gives_the_same_samples_on_any_number_of_threads() {
 
 #[test]
 fn initial_states_are_where_chains_start() {
-    for model in
-        [all_pairs(20, 1), all_pairs(80, 1), sparse(40, 0.0, signs), sparse(40, 0.1, |k| k as f64)]
-    {
+    for model in [
+        all_pairs(20, 1),
+        all_pairs(80, 1),
+        all_signs(80),
+        sparse(40, 0.0, signs),
+        sparse(40, 0.1, |k| k as f64),
+    ] {
         let n = model.n_spins();
         let states: Vec<i8> = (0..3 * n).map(|k| if k * k % 7 < 3 { 1 } else { -1 }).collect();
         let sampler = SimulatedAnnealing::default().with_n_sweeps(0);
@@ -366,7 +630,9 @@ fn limits_stop_runs_with_what_was_found() {
         SimulatedAnnealing::default().with_n_sweeps(100_000_000),
         SimulatedAnnealing::default().with_schedule(Schedule::Custom(vec![1.0; 1_000_000])),
     ] {
-        for model in [model.clone(), sparse(40, 0.0, signs), sparse(40, 0.1, |k| k as f64)] {
+        for model in
+            [model.clone(), all_signs(80), sparse(40, 0.0, signs), sparse(40, 0.1, |k| k as f64)]
+        {
             let sampler = sampler.clone().with_n_sweeps(1_000_000);
             let set = sampler
                 .with_time_limit(Duration::from_millis(20))
@@ -378,14 +644,13 @@ fn limits_stop_runs_with_what_was_found() {
     }
     let cancellation = Cancellation::default();
     let switch = cancellation.clone();
-    let limits = burn_quantum::annealing::Limits::default()
-        .with_cancellation(cancellation)
-        .with_progress(move |_| switch.cancel());
+    let limits =
+        Limits::default().with_cancellation(cancellation).with_progress(move |_| switch.cancel());
     let set = Tabu::default().with_limits(limits).sample(&model, 1000).expect("valid");
     assert!(set.is_interrupted() && (1..1000).contains(&set.n_reads()));
     let seen = Arc::new(AtomicUsize::new(0));
     let of_progress = seen.clone();
-    let limits = burn_quantum::annealing::Limits::default()
+    let limits = Limits::default()
         .with_progress(move |p| _ = of_progress.fetch_max(p.reads_done, Ordering::Relaxed));
     let set = Random::default().with_limits(limits).sample(&model, 50).expect("valid");
     assert!(!set.is_interrupted() && seen.load(Ordering::Relaxed) == 50);
@@ -470,12 +735,25 @@ fn bad_options_are_refused() {
         assert!(error.is_invalid_value(), "{schedule:?}: {error}");
         assert!(sampler.sample_batch(&batch(2, 3, 1), 1).is_err());
     }
-    assert!(GibbsSampler::new(f64::NAN).sample(&model, 1).is_err());
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        assert!(GibbsSampler::new(bad).sample(&model, 1).is_err());
+        assert!(GibbsSampler::new(bad).sample_batch(&batch(2, 3, 1), 1).is_err());
+        assert!(Exact::moments(&model, bad).is_err());
+        for range in [(bad, 1.0), (1.0, bad)] {
+            let tempering = ParallelTempering::default().with_range(range.0, range.1);
+            assert!(tempering.sample(&model, 1).is_err());
+            let schedule = Schedule::Geometric { from: range.0, to: range.1 };
+            assert!(schedule.betas(&model, 3).is_err());
+        }
+        assert!(PathIntegral::default().with_beta(bad).sample(&model, 1).is_err());
+        assert!(PathIntegral::default().with_gamma(bad).sample(&model, 1).is_err());
+        assert!(SimulatedBifurcation::default().with_time_step(bad).sample(&model, 1).is_err());
+        assert!(SchroedingerSampler::default().with_time(bad).sample(&model, 1).is_err());
+    }
     assert!(ParallelTempering::default().with_n_temperatures(0).sample(&model, 1).is_err());
     assert!(ParallelTempering::default().with_range(-1.0, 1.0).sample(&model, 1).is_err());
     assert!(PathIntegral::default().with_gamma(0.0).sample(&model, 1).is_err());
     assert!(PathIntegral::default().with_n_slices(0).sample(&model, 1).is_err());
-    assert!(SimulatedBifurcation::default().with_time_step(f64::NAN).sample(&model, 1).is_err());
     assert!(SampleSet::new(&model, vec![1, 1, 1]).is_err());
     assert!(SampleSet::new(&model, vec![1, 1, 1, 0]).is_err());
 }

@@ -220,3 +220,30 @@ fn bad_input_is_named() {
     let x = Evolution::new(2, &[PauliString::x(0)]).unwrap_err().to_string();
     assert!(x.contains("X0"), "{x}");
 }
+
+/// Probabilities have the moments that are read out, in lanes, singly and beyond a tile.
+#[test]
+fn probabilities_agree_with_expectations() {
+    for (n, batch) in [(1, 1), (3, 21), (6, 1), (13, 2)] {
+        let problem = Problem::random(n as u64, n, batch, false);
+        let schedule = linear(20, 1.5);
+        let evolution = problem.evolution();
+        let input = problem.input(&schedule);
+        let p = evolution.probabilities(&input).unwrap();
+        assert_eq!(p.len(), batch << n);
+        let mut strings: Vec<usize> = (0..n).map(|q| 1 << q).collect();
+        strings.extend((0..n).flat_map(|j| (0..j).map(move |i| 1 << i | 1 << j)));
+        let values = evolution.expectation(&input).unwrap();
+        for (p, values) in p.chunks(1 << n).zip(values.chunks(strings.len())) {
+            assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+            for (mask, value) in strings.iter().zip(values) {
+                let sign = |i: usize| match (i & mask).count_ones().is_multiple_of(2) {
+                    true => 1.0,
+                    false => -1.0,
+                };
+                let mean: f64 = p.iter().enumerate().map(|(i, p)| sign(i) * p).sum();
+                assert!((mean - value).abs() < 1e-12, "{n} qubits: {mean}, not {value}");
+            }
+        }
+    }
+}

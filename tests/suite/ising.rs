@@ -1,7 +1,7 @@
 //! Ising models: both storages, batches, and what they refuse.
 
 use crate::common::{rng, uniform};
-use burn_quantum::ising::{BatchedIsing, Ising};
+use burn_quantum::ising::{BatchedIsing, Ising, MaxCut, Qubo};
 use rand::RngExt;
 
 /// All configurations of `n` spins.
@@ -185,4 +185,44 @@ fn a_batch_reads_only_above_the_diagonal() {
     assert!(message(vec![0.0; 4], j).contains("coupling [1, 0, 1] is -inf"));
     assert!(BatchedIsing::new(0, 4, vec![], vec![]).is_ok());
     assert!(BatchedIsing::new(3, 0, vec![], vec![]).is_ok());
+}
+
+/// Each coefficient of each constructor, with each number that is not finite.
+#[test]
+fn numbers_that_are_not_finite_are_refused_everywhere() {
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let mut refusals = vec![
+            Ising::sparse(vec![0.0, bad], [], 0.0).err(),
+            Ising::sparse(vec![0.0; 2], [(0, 1, bad)], 0.0).err(),
+            Ising::sparse(vec![0.0; 2], [(0, 1, 1.0), (1, 0, bad)], 0.0).err(),
+            Ising::sparse(vec![0.0; 2], [], bad).err(),
+            Ising::dense(vec![bad, 0.0], &[0.0; 4], 0.0).err(),
+            Ising::dense(vec![0.0; 2], &[0.0; 4], bad).err(),
+            Qubo::sparse(2, [], bad).err(),
+            Qubo::sparse(2, [(0, 0, bad)], 0.0).err(),
+            Qubo::sparse(2, [(0, 1, bad)], 0.0).err(),
+            Qubo::dense(2, &[0.0; 4], bad).err(),
+            MaxCut::new(2, [(0, 1, bad)]).err(),
+        ];
+        for k in 0..4 {
+            let mut matrix = [0.0; 4];
+            matrix[k] = bad;
+            refusals.push(Ising::dense(vec![0.0; 2], &matrix, 0.0).err());
+            refusals.push(Qubo::dense(2, &matrix, 0.0).err());
+        }
+        for k in [0, 3] {
+            let mut fields = vec![0.0; 4];
+            fields[k] = bad as f32;
+            refusals.push(BatchedIsing::new(2, 2, fields, vec![0.0; 4]).err());
+        }
+        for k in [1, 5] {
+            let mut couplings = vec![0.0; 8];
+            couplings[k] = bad as f32;
+            refusals.push(BatchedIsing::new(2, 2, vec![0.0; 4], couplings).err());
+        }
+        for (k, refusal) in refusals.into_iter().enumerate() {
+            let error = refusal.unwrap_or_else(|| panic!("number {k} took {bad}"));
+            assert!(error.is_invalid_value(), "{k}: {error}");
+        }
+    }
 }

@@ -10,6 +10,7 @@
 
 pub(super) mod batch;
 pub(super) mod dense;
+pub(super) mod integer;
 pub(super) mod multispin;
 pub(super) mod sparse;
 
