@@ -236,6 +236,22 @@ impl AnnealingLayer {
     ///
     /// Panics if the last axis of `input` is not `n_qubits`, or if a value is not finite.
     pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+        self.run(input, None)
+    }
+
+    /// As [`forward`](Self::forward), with `extra_fields`, `[batch_size, n_qubits]`, added to the
+    /// fields.
+    ///
+    /// # Panics
+    ///
+    /// Panics where `forward` does, or if `extra_fields` has another shape than `input`.
+    pub fn forward_with_fields(&self, input: Tensor<2>, extra_fields: Tensor<2>) -> Tensor<2> {
+        let [batch, n] = input.dims();
+        assert_shape!(extra_fields, [batch, n]);
+        self.run(input, Some(extra_fields))
+    }
+
+    fn run(&self, input: Tensor<2>, extra_fields: Option<Tensor<2>>) -> Tensor<2> {
         let [batch, _] = input.dims();
         let n = self.settings.evolution.n_qubits();
         assert_shape!(input, [_, n]);
@@ -243,6 +259,10 @@ impl AnnealingLayer {
         let fields = match &self.field_weights {
             Some(weights) => fields + input.clone().matmul(weights.val().transpose()),
             None => fields.expand([batch, n]),
+        };
+        let fields = match extra_fields {
+            Some(extra) => fields + extra,
+            None => fields,
         };
         let start = match self.settings.start {
             AnnealingStart::Encoded => input,
