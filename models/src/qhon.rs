@@ -360,6 +360,31 @@ mod tests {
         }
     }
 
+    /// The heads look at the summaries of the scales only, and leave the network's logits alone.
+    #[test]
+    fn each_scale_has_a_head_of_its_own() {
+        let device = Device::flex().autodiff();
+        let config = QhonConfig::new([1, 8, 8], 5).with_n_qubits(3).with_d_model(16);
+        let images = || Tensor::ones([2, 1, 8, 8], &device) * 0.5;
+        let model = config.clone().with_dropout(0.0).init(&device);
+        let output = model.forward_scales(images());
+        assert_eq!(output.logits.to_data(), model.forward(images()).to_data());
+        assert_eq!(output.scales.len(), 3);
+        for (k, logits) in output.scales.iter().enumerate() {
+            assert_eq!(logits.dims(), [2, 5]);
+            let gradients = logits.clone().powi_scalar(2).sum().backward();
+            let heads = &model.scale_heads.as_ref().unwrap().heads;
+            let reached: Vec<bool> =
+                heads.iter().map(|head| head.weight.val().grad(&gradients).is_some()).collect();
+            assert!(reached.iter().enumerate().all(|(head, &r)| r == (head == k)), "{reached:?}");
+            assert!(model.head.weight.val().grad(&gradients).is_none());
+        }
+        let without = config.with_scale_loss(None).init(&device);
+        assert!(
+            without.scale_heads.is_none() && without.forward_scales(images()).scales.is_empty()
+        );
+    }
+
     #[test]
     #[should_panic(
         expected = "patches of side 3 do not tile an image of 8 x 8: use a common divisor"

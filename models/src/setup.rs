@@ -3,8 +3,7 @@
 #[cfg(feature = "train")]
 use crate::training::TrainingConfig;
 use crate::{LearningRateSchedule, QhonConfig, ReadoutNoise};
-use serde::de::{DeserializeOwned, Deserializer, Error as _};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -143,10 +142,11 @@ impl QhonSetup {
     /// its range.
     pub fn from_yaml(text: &str) -> Result<Self, SetupError> {
         let mut path = String::from(".");
-        let setup = serde_saphyr::with_deserializer_from_str(text, |yaml| {
-            parse(yaml, &mut path).map_err(serde_saphyr::Error::custom)
-        });
-        let message = |error: serde_saphyr::Error| error.without_snippet().to_string();
+        let parse = |yaml: serde_saphyr::Deserializer| parse(yaml, &mut path);
+        let setup = serde_saphyr::with_deserializer_from_str(text, parse);
+        let for_users = serde_saphyr::UserMessageFormatter;
+        let message =
+            |error: serde_saphyr::Error| error.without_snippet().render_with_formatter(&for_users);
         Self::checked(setup.map_err(message), path)
     }
 
@@ -159,8 +159,8 @@ impl QhonSetup {
         let mut path = String::from(".");
         let mut json = serde_json::Deserializer::from_str(text);
         let setup = parse(&mut json, &mut path);
-        let setup = setup.and_then(|setup| json.end().map(|()| setup).map_err(|e| e.to_string()));
-        Self::checked(setup, path)
+        let setup = setup.and_then(|setup| json.end().map(|()| setup));
+        Self::checked(setup.map_err(|error| error.to_string()), path)
     }
 
     /// The set-up as YAML; [`from_yaml`](Self::from_yaml) gives it back.
@@ -229,13 +229,13 @@ impl QhonSetup {
 }
 
 /// Deserialises, and leaves the path to the key in `path` on failure.
-fn parse<'de, T: DeserializeOwned, D: Deserializer<'de, Error: Display>>(
+fn parse<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
     path: &mut String,
-) -> Result<T, String> {
+) -> Result<T, D::Error> {
     serde_path_to_error::deserialize(deserializer).map_err(|error| {
-        *path = error.path().to_string();
-        error.into_inner().to_string()
+        *path = error.path().to_string().trim_end_matches(".?").into();
+        error.into_inner()
     })
 }
 
