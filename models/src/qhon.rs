@@ -185,12 +185,13 @@ impl QhonConfig {
             .with_n_blocks(self.n_blocks)
             .with_dropout(self.dropout)
             .with_n_heads(self.n_heads);
-        let position = Initializer::Normal { mean: 0.0, std: 0.5 };
+        let lift = Initializer::KaimingNormal { gain: 1.0, fan_out_only: false };
+        let position = Initializer::Normal { mean: 0.0, std: 0.1 };
         let pooling = Initializer::Normal { mean: 0.0, std: (n_tokens as f64).powf(-0.5) };
         Qhon {
             to_angles: LinearConfig::new(channels * p * p, self.n_qubits).init(device),
             features,
-            lift: LinearConfig::new(n_features, self.d_model).init(device),
+            lift: LinearConfig::new(n_features, self.d_model).with_initializer(lift).init(device),
             position: position.init([n_tokens, self.d_model], device),
             pooling: pooling.init([n_tokens, self.d_model], device),
             refinement: refinement.clone().with_n_slots(self.n_classical_slots).init(device),
