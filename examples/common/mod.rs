@@ -124,15 +124,15 @@ impl Model {
 
 /// The network and the training of the example `digits`.
 pub fn digits() -> (QhonConfig, TrainingConfig) {
-    let network = QhonConfig::new([1, 8, 8], 10).with_patch_size(2).with_n_qubits(4);
+    let network = QhonConfig::new([1, 8, 8], 10).with_patch_size(2).with_n_qubits(6);
     let network = network.with_dropout(0.0); // moving the images is regularisation enough
-    (network, TrainingConfig::new(60).with_batch_size(32).with_max_shift(1))
+    (network, TrainingConfig::new(100).with_batch_size(32).with_max_shift(1))
 }
 
 /// The network and the training of the example `mnist`.
 pub fn mnist() -> (QhonConfig, TrainingConfig) {
     let network = QhonConfig::new([1, 28, 28], 10).with_patch_size(7).with_n_qubits(8);
-    (network, TrainingConfig::new(5).with_batch_size(64))
+    (network, TrainingConfig::new(10).with_batch_size(64))
 }
 
 /// Network and training by the set-up in `file`, where there is one.

@@ -210,7 +210,9 @@ mod tests {
         assert_eq!(asked_for, expected);
 
         let training = with(noise).train().forward(angles.autodiff());
-        assert_eq!(values(training), expected);
+        // The forward pass of a training takes other kernels: equal to rounding.
+        let same = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-5;
+        assert!(values(training).iter().zip(&expected).all(same), "{expected:?}");
     }
 
     #[test]
