@@ -1,6 +1,6 @@
 //! Trains QHON on MNIST:
 //!
-//!     cargo run --release --example mnist -- --data-dir DIR --epochs 5 --seed 1
+//!     cargo run --release --example mnist -- --data-dir DIR --seed 1
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
