@@ -7,8 +7,6 @@
 mod common;
 
 use burn_quantum_datasets::Digits;
-use burn_quantum_models::QhonConfig;
-use burn_quantum_models::training::TrainingConfig;
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -21,11 +19,11 @@ struct Cli {
 
 fn main() -> ExitCode {
     let flags = Cli::parse().flags;
-    let config = QhonConfig::new([1, 8, 8], 10).with_patch_size(2).with_n_qubits(4);
-    let config = config.with_dropout(0.0); // moving the images is regularisation enough
-    let training = TrainingConfig::new(60).with_batch_size(32).with_max_shift(1);
+    let (network, training) = common::digits();
     let images = [Digits::train(), Digits::test()];
-    match common::run("digits", &flags, config, training, images) {
+    let trained = common::set_up(flags.config.as_deref(), network, training)
+        .and_then(|(network, training)| common::run("digits", &flags, network, training, images));
+    match trained {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

@@ -1,14 +1,12 @@
 //! Trains QHON on MNIST:
 //!
-//!     cargo run --release --example mnist -- --data-dir DIR --epochs 5 --seed 1
+//!     cargo run --release --example mnist -- --data-dir DIR --seed 1
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod common;
 
 use burn_quantum_datasets::{Fetcher, ImageDataset, Mnist, Progress};
-use burn_quantum_models::QhonConfig;
-use burn_quantum_models::training::TrainingConfig;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::error::Error;
@@ -25,12 +23,12 @@ struct Cli {
     /// The address to download from, if the cache folder is empty
     #[arg(long, value_name = "URL")]
     mirror: Option<String>,
-    /// The side of the square patches; it must divide 28
-    #[arg(long, default_value_t = 7)]
-    patch_size: usize,
-    /// The number of qubits that encode a patch
-    #[arg(long, default_value_t = 8)]
-    n_qubits: usize,
+    /// The side of the square patches; it must divide 28 [default: 7]
+    #[arg(long)]
+    patch_size: Option<usize>,
+    /// The number of qubits that encode a patch [default: 8]
+    #[arg(long)]
+    n_qubits: Option<usize>,
     #[command(flatten)]
     flags: common::Flags,
 }
@@ -46,16 +44,17 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
-    if cli.patch_size == 0 || 28 % cli.patch_size != 0 {
-        return Err(format!("--patch-size {} does not divide 28", cli.patch_size).into());
+    let (config, training) = common::mnist();
+    let (mut config, training) = common::set_up(cli.flags.config.as_deref(), config, training)?;
+    config.patch_size = cli.patch_size.unwrap_or(config.patch_size);
+    config.n_qubits = cli.n_qubits.unwrap_or(config.n_qubits);
+    if config.patch_size == 0 || 28 % config.patch_size != 0 {
+        return Err(format!("--patch-size {} does not divide 28", config.patch_size).into());
     }
-    if !(1..=16).contains(&cli.n_qubits) {
-        return Err(format!("--n-qubits {}: use 1 to 16", cli.n_qubits).into());
+    if !(1..=26).contains(&config.n_qubits) {
+        return Err(format!("--n-qubits {}: use 1 to 26", config.n_qubits).into());
     }
     let images = load(cli)?;
-    let config = QhonConfig::new([1, 28, 28], 10);
-    let config = config.with_patch_size(cli.patch_size).with_n_qubits(cli.n_qubits);
-    let training = TrainingConfig::new(5).with_batch_size(64);
     common::run("mnist", &cli.flags, config, training, images)
 }
 

@@ -53,7 +53,10 @@ pub mod prelude {
     };
     pub use crate::nn::{
         AnnealingLayer, AnnealingLayerConfig, AnnealingReadout, AnnealingSchedule, AnnealingStart,
-        CircuitLayer, CircuitLayerConfig, ClassicalRefinement, ClassicalRefinementConfig,
-        MultiScaleFusion, MultiScaleFusionConfig, QuantumEncoding, QuantumEncodingConfig,
+        CircuitLayer, CircuitLayerConfig, ClassicalMemory, ClassicalMemoryConfig,
+        ClassicalRefinement, ClassicalRefinementConfig, LossWeights, MultiScaleFusion,
+        MultiScaleFusionConfig, MultiScaleLoss, MultiScaleLossConfig, QuantumEncoding,
+        QuantumEncodingConfig, QuantumMemory, QuantumMemoryConfig, RobbinsMonroLrScheduler,
+        RobbinsMonroLrSchedulerConfig,
     };
 }

@@ -1,14 +1,16 @@
 //! What the training examples share: flags, progress, the closing table.
 
+#![allow(dead_code)] // each example uses a part of it
+
 use burn::module::Module;
 use burn::tensor::Device;
 use burn_quantum_datasets::ImageDataset;
 use burn_quantum_models::training::{EpochReport, Event, Run, Score, TrainingConfig};
-use burn_quantum_models::{QhonConfig, QuantumPart};
+use burn_quantum_models::{QhonConfig, QhonSetup, Variant};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The backend that runs the network.
@@ -33,6 +35,12 @@ pub enum Model {
     Classical,
     /// The quantum part keeps its random start
     Frozen,
+    /// The encoding circuit alone, without annealing and its memory
+    NoAnneal,
+    /// Neither the quantum nor the classical memory
+    NoMemory,
+    /// Attention at the scale 1 only
+    OneScale,
 }
 
 /// The flags of both training examples.
@@ -50,10 +58,14 @@ pub struct Flags {
     /// Which network
     #[arg(long, value_enum, default_value_t = Model::Qhon)]
     pub model: Model,
+    /// A set-up in YAML or JSON, such as configs/qhon_small.yaml; other flags go before it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Images in a batch
     #[arg(long)]
     pub batch_size: Option<usize>,
-    /// The learning rate at the start; it falls to a hundredth along a cosine
+    /// The learning rate at the start; it falls to a hundredth along a cosine, if the set-up does not
+    /// say otherwise
     #[arg(long)]
     pub learning_rate: Option<f64>,
     /// Train on the first N images only
@@ -70,11 +82,11 @@ pub struct Flags {
     pub dashboard: bool,
 }
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
 impl Backend {
     #[allow(deprecated)] // Burn deprecates ndarray
-    fn device(self) -> Outcome<Device> {
+    pub fn device(self) -> Outcome<Device> {
         match self {
             #[cfg(feature = "flex")]
             Backend::Flex => Ok(Device::flex()),
@@ -98,13 +110,51 @@ impl Backend {
 }
 
 impl Model {
-    fn part(self) -> QuantumPart {
+    pub fn variant(self) -> Variant {
         match self {
-            Model::Qhon => QuantumPart::Trained,
-            Model::Classical => QuantumPart::Classical,
-            Model::Frozen => QuantumPart::Frozen,
+            Model::Qhon => Variant::Qhon,
+            Model::Classical => Variant::Classical,
+            Model::Frozen => Variant::Frozen,
+            Model::NoAnneal => Variant::NoAnneal,
+            Model::NoMemory => Variant::NoMemory,
+            Model::OneScale => Variant::OneScale,
         }
     }
+}
+
+/// The network and the training of the example `digits`.
+pub fn digits() -> (QhonConfig, TrainingConfig) {
+    let network = QhonConfig::new([1, 8, 8], 10).with_patch_size(2).with_n_qubits(6);
+    let network = network.with_dropout(0.0); // moving the images is regularisation enough
+    (network, TrainingConfig::new(100).with_batch_size(32).with_max_shift(1))
+}
+
+/// The network and the training of the example `mnist`.
+pub fn mnist() -> (QhonConfig, TrainingConfig) {
+    let network = QhonConfig::new([1, 28, 28], 10).with_patch_size(7).with_n_qubits(8);
+    (network, TrainingConfig::new(6).with_batch_size(64))
+}
+
+/// Network and training by the set-up in `file`, where there is one.
+pub fn set_up(
+    file: Option<&Path>,
+    network: QhonConfig,
+    training: TrainingConfig,
+) -> Outcome<(QhonConfig, TrainingConfig)> {
+    let Some(file) = file else {
+        return Ok((network, training));
+    };
+    let setup = QhonSetup::load(file)?;
+    Ok((setup.apply_to_network(network), setup.apply_to_training(training)))
+}
+
+/// Refuses patches that do not tile the images.
+pub fn check_patches(network: &QhonConfig) -> Outcome<()> {
+    let ([_, height, width], side) = (network.image, network.patch_size);
+    if height.is_multiple_of(side) && width.is_multiple_of(side) {
+        return Ok(());
+    }
+    Err(format!("the patch size {side} does not divide {height} and {width}").into())
 }
 
 /// Trains as the flags say, tests on images never seen, and prints the table.
@@ -121,11 +171,12 @@ pub fn run(
     training.batch_size = flags.batch_size.unwrap_or(training.batch_size);
     training.learning_rate = flags.learning_rate.unwrap_or(training.learning_rate);
     let train = flags.limit.map_or(train.clone(), |n| train.filter(|i| i < n));
-    let config = config.with_quantum_part(flags.model.part());
+    check_patches(&config)?;
+    let config = flags.model.variant().of(&config);
     let run = flags.run(name)?;
+    let name_of_model = flags.model.variant().name();
     println!(
-        "training {:?} on {} of {name}, {} epochs, run folder {}",
-        flags.model,
+        "training {name_of_model} on {} of {name}, {} epochs, run folder {}",
         flags.backend.name(),
         training.n_epochs,
         run.folder.display()
@@ -136,9 +187,8 @@ pub fn run(
     let score = Score::of(&model, &test, &device);
     println!();
     println!("{:<10} {:>13} {:>11} {:>9}", "model", "test accuracy", "parameters", "time");
-    let model_name = format!("{:?}", flags.model).to_lowercase();
     let (percent, parameters) = (score.percent(), model.num_params());
-    println!("{model_name:<10} {percent:>11.2} % {parameters:>11} {seconds:>7.1} s");
+    println!("{name_of_model:<10} {percent:>11.2} % {parameters:>11} {seconds:>7.1} s");
     println!();
     println!("test accuracy: {percent:.2} %");
     Ok(())
@@ -146,7 +196,7 @@ pub fn run(
 
 impl Flags {
     fn run(&self, name: &str) -> Outcome<Run> {
-        let label = format!("{name}-{:?}-seed{}", self.model, self.seed).to_lowercase();
+        let label = format!("{name}-{}-seed{}", self.model.variant().name(), self.seed);
         let folder = match &self.run_dir {
             Some(folder) => folder.clone(),
             None => {
@@ -159,15 +209,20 @@ impl Flags {
 }
 
 /// A bar while an epoch runs, if standard error is a terminal, and a line when it ends. Under the
-/// dashboard, which receives the events instead, no bar is drawn.
+/// dashboard, which receives the events instead, no bar is drawn. Epochs of more than a minute are
+/// announced after two steps.
 fn progress(dashboard: bool) -> impl FnMut(Event) + Send + Sync + 'static {
     let style = "epoch {msg} {wide_bar} {pos}/{len} images, {per_sec}, {eta} left";
     let style = ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar());
     let bar = if dashboard { ProgressBar::hidden() } else { ProgressBar::no_length() };
     let bar = bar.with_style(style);
     bar.enable_steady_tick(Duration::from_millis(500));
+    let mut pace = Pace::default();
     move |event| match event {
         Event::Batch { epoch, done, total } => {
+            if let Some(line) = pace.announce(done, total) {
+                bar.suspend(|| println!("{line}"));
+            }
             bar.set_length(total as u64);
             bar.set_message(epoch.to_string());
             bar.set_position(done as u64);
@@ -179,6 +234,31 @@ fn progress(dashboard: bool) -> impl FnMut(Event) + Send + Sync + 'static {
                 bar.finish_and_clear();
             }
         }
+    }
+}
+
+/// Measures the second step of the first epoch.
+#[derive(Default)]
+struct Pace {
+    first: Option<(Instant, usize)>,
+    announced: bool,
+}
+
+impl Pace {
+    /// The time of a step and of an epoch, once, if an epoch takes more than a minute.
+    fn announce(&mut self, done: usize, total: usize) -> Option<String> {
+        let Some((start, before)) = self.first else {
+            self.first = Some((Instant::now(), done));
+            return None;
+        };
+        if self.announced || done <= before {
+            return None;
+        }
+        self.announced = true;
+        let step = start.elapsed().as_secs_f64();
+        let epoch = step * total as f64 / (done - before) as f64;
+        (epoch > 60.0)
+            .then(|| format!("{step:.2} s a step, about {:.1} min an epoch", epoch / 60.0))
     }
 }
 

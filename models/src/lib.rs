@@ -2,17 +2,32 @@
 //!
 //! - [`Qhon`]: the quantum-enhanced hierarchical optimisation network, with its classical twin and
 //!   its frozen variant for comparison.
+//! - [`Variant`]: QHON less one of its parts at a time, for ablations.
+//! - [`QhonSetup`]: a training set-up from a YAML or JSON file.
+//! - [`statistics`]: what a comparison of training runs reports.
 //! - `training` (feature `train`): a training run with checkpoints, for any image classifier.
 
 mod features;
 mod qhon;
+mod schedule;
+mod setup;
+pub mod statistics;
 #[cfg(feature = "train")]
 pub mod training;
+mod variant;
 
-pub use features::{ClassicalFeatures, QuantumFeatures, TokenFeatures};
-pub use qhon::{Qhon, QhonConfig, QuantumPart};
+pub use features::{
+    ClassicalFeatures, QuantumFeatures, QuantumFeaturesConfig, ReadoutNoise, TokenFeatures,
+};
+pub use qhon::{Qhon, QhonConfig, QhonOutput, QuantumPart, ScaleHeads};
+pub use schedule::LearningRateSchedule;
+pub use setup::{ModelSetup, QhonSetup, RegularizationSetup, SetupError, TrainingSetup};
+pub use variant::Variant;
 
 /// What most programs import.
 pub mod prelude {
-    pub use crate::{Qhon, QhonConfig, QuantumPart};
+    pub use crate::{
+        LearningRateSchedule, Qhon, QhonConfig, QhonOutput, QhonSetup, QuantumPart, ReadoutNoise,
+        Variant,
+    };
 }

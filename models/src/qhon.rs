@@ -1,6 +1,6 @@
 //! The quantum-enhanced hierarchical optimisation network.
 
-use crate::features::{ClassicalFeatures, QuantumFeatures, TokenFeatures};
+use crate::features::{ClassicalFeatures, QuantumFeaturesConfig, ReadoutNoise, TokenFeatures};
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
@@ -10,7 +10,8 @@ use burn_quantum::nn::attention::{
 };
 use burn_quantum::nn::{
     AnnealingLayerConfig, AnnealingReadout, AnnealingSchedule, ClassicalRefinement,
-    ClassicalRefinementConfig, MultiScaleFusion, MultiScaleFusionConfig, QuantumEncodingConfig,
+    ClassicalRefinementConfig, LossWeights, MultiScaleFusion, MultiScaleFusionConfig,
+    MultiScaleLoss, MultiScaleLossConfig, QuantumEncodingConfig, QuantumMemoryConfig,
 };
 use std::f64::consts::PI;
 
@@ -44,12 +45,22 @@ pub struct QhonConfig {
     /// The number of layers of the encoding circuit; features enter before each. Default: 2
     #[config(default = 2)]
     pub n_encoding_layers: usize,
+    /// Whether there is an annealing sampler. Default: true
+    #[config(default = true)]
+    pub annealing: bool,
     /// The number of steps of the annealing sampler. Default: 6
     #[config(default = 6)]
     pub n_annealing_steps: usize,
     /// The total time of the annealing sampler; trained with its schedule. Default: 2.0
     #[config(default = 2.0)]
     pub annealing_time: f64,
+    /// The number of states in the quantum memory, which adds to the sampler's fields; 0 for none.
+    /// Default: 8
+    #[config(default = 8)]
+    pub n_quantum_slots: usize,
+    /// Depolarising noise on the read-out. Default: none
+    #[config(default = "ReadoutNoise::new(0.0)")]
+    pub quantum_noise: ReadoutNoise,
     /// The number of features of a token. Default: 64
     #[config(default = 64)]
     pub d_model: usize,
@@ -59,9 +70,17 @@ pub struct QhonConfig {
     /// The number of blocks of each of the two refinement networks. Default: 2
     #[config(default = 2)]
     pub n_blocks: usize,
+    /// The number of slots of the classical memory, in the first refinement network; 0 for none.
+    /// Default: 16
+    #[config(default = 16)]
+    pub n_classical_slots: usize,
     /// The scales of the attention. Default: 1, 2, 4
     #[config(default = "vec![1, 2, 4]")]
     pub scales: Vec<usize>,
+    /// How the losses of the network and of a head for each scale are weighted in training; none for
+    /// no such heads. Default: by learned uncertainties
+    #[config(default = "Some(LossWeights::Uncertainty)")]
+    pub scale_loss: Option<LossWeights>,
     /// The dropout rate. Default: 0.1
     #[config(default = 0.1)]
     pub dropout: f64,
@@ -71,11 +90,12 @@ pub struct QhonConfig {
 ///
 /// 1. Each patch becomes `n_qubits` angles, `pi tanh(W p)`.
 /// 2. The encoding circuit and the annealing sampler turn angles into expectation values
-///    ([`QuantumFeatures`]): all that the rest of the network sees of the image.
+///    ([`QuantumFeatures`](crate::QuantumFeatures)): all that the rest of the network sees of the image.
 /// 3. A linear map to `d_model` features, a position embedding and the classical refinement.
 /// 4. Attention at several scales; each scale, and the tokens themselves, are summed up by weighted
 ///    sums over the tokens whose weights are learned for each feature and place.
 /// 5. The fusion mixes the summaries; a second refinement and a linear head give the logits.
+/// 6. In training, each scale has a head of its own, and a [`MultiScaleLoss`] weighs the losses.
 ///
 /// Follows the QHON paper's sections 3 to 6, with the readings of its formulas that make them
 /// consistent: every attention scale returns to the full length, and the schedule ends at `A = 0`.
@@ -117,8 +137,30 @@ pub struct Qhon {
     pub norm_head: LayerNorm,
     /// From `d_model` to the logits.
     pub head: Linear,
+    /// Heads of the scales and the weights of their losses, where there are any.
+    pub scale_heads: Option<ScaleHeads>,
     patch_size: usize,
     image: [usize; 3],
+}
+
+/// A head for each scale, and the loss that weighs them.
+#[derive(Module, Debug)]
+pub struct ScaleHeads {
+    /// Normalises what the heads see.
+    pub norm: LayerNorm,
+    /// From the summary of a scale to its logits, one for each scale.
+    pub heads: Vec<Linear>,
+    /// Weighs the loss of the network, then that of each scale.
+    pub loss: MultiScaleLoss,
+}
+
+/// What a [`Qhon`] computes in training.
+#[derive(Debug, Clone)]
+pub struct QhonOutput {
+    /// The logits of the network, `[batch_size, n_classes]`.
+    pub logits: Tensor<2>,
+    /// The logits of the head of each scale, `[batch_size, n_classes]` each; empty without heads.
+    pub scales: Vec<Tensor<2>>,
 }
 
 impl QhonConfig {
@@ -141,38 +183,43 @@ impl QhonConfig {
             .with_dropout(self.dropout);
         let refinement = ClassicalRefinementConfig::new(self.d_model, 2 * self.d_model)
             .with_n_blocks(self.n_blocks)
-            .with_dropout(self.dropout);
-        let position = Initializer::Normal { mean: 0.0, std: 0.5 };
+            .with_dropout(self.dropout)
+            .with_n_heads(self.n_heads);
+        let lift = Initializer::KaimingNormal { gain: 1.0, fan_out_only: false };
+        let position = Initializer::Normal { mean: 0.0, std: 0.1 };
         let pooling = Initializer::Normal { mean: 0.0, std: (n_tokens as f64).powf(-0.5) };
         Qhon {
             to_angles: LinearConfig::new(channels * p * p, self.n_qubits).init(device),
             features,
-            lift: LinearConfig::new(n_features, self.d_model).init(device),
+            lift: LinearConfig::new(n_features, self.d_model).with_initializer(lift).init(device),
             position: position.init([n_tokens, self.d_model], device),
             pooling: pooling.init([n_tokens, self.d_model], device),
-            refinement: refinement.init(device),
+            refinement: refinement.clone().with_n_slots(self.n_classical_slots).init(device),
             refinement_head: refinement.init(device),
             norm_attention: LayerNormConfig::new(self.d_model).init(device),
             attention: attention.init(device),
             fusion: MultiScaleFusionConfig::new(self.d_model, self.scales.len() + 1).init(device),
             norm_head: LayerNormConfig::new(self.d_model).init(device),
             head: LinearConfig::new(self.d_model, self.n_classes).init(device),
+            scale_heads: self.scale_loss.as_ref().map(|weights| self.scale_heads(weights, device)),
             patch_size: p,
             image: self.image,
         }
     }
 
+    fn scale_heads(&self, weights: &LossWeights, device: &Device) -> ScaleHeads {
+        let head = |_| LinearConfig::new(self.d_model, self.n_classes).init(device);
+        let loss = MultiScaleLossConfig::new(self.scales.len() + 1).with_weights(weights.clone());
+        ScaleHeads {
+            norm: LayerNormConfig::new(self.d_model).init(device),
+            heads: self.scales.iter().map(head).collect(),
+            loss: loss.init(device),
+        }
+    }
+
     /// The quantum part or its twin, and the number of features.
     fn features(&self, device: &Device) -> (TokenFeatures, usize) {
-        let encoding = QuantumEncodingConfig::new(self.n_qubits)
-            .with_n_layers(self.n_encoding_layers)
-            .with_reupload(true);
-        let annealing = AnnealingLayerConfig::new(self.n_qubits)
-            .with_n_steps(self.n_annealing_steps)
-            .with_time(self.annealing_time)
-            .with_schedule(AnnealingSchedule::Learned)
-            .with_readout(AnnealingReadout::SpinsAndPairs);
-        let quantum = QuantumFeatures::init(&encoding, &annealing, device);
+        let quantum = self.quantum_features().init(device);
         let n_features = quantum.n_features();
         let features = match self.quantum_part {
             QuantumPart::Trained => TokenFeatures::Quantum(quantum),
@@ -184,6 +231,23 @@ impl QhonConfig {
             }
         };
         (features, n_features)
+    }
+
+    fn quantum_features(&self) -> QuantumFeaturesConfig {
+        let n = self.n_qubits;
+        let encoding =
+            QuantumEncodingConfig::new(n).with_n_layers(self.n_encoding_layers).with_reupload(true);
+        let annealing = AnnealingLayerConfig::new(n)
+            .with_n_steps(self.n_annealing_steps)
+            .with_time(self.annealing_time)
+            .with_schedule(AnnealingSchedule::Learned)
+            .with_readout(AnnealingReadout::SpinsAndPairs);
+        let memory = QuantumMemoryConfig::new(n, self.n_quantum_slots);
+        let remembers = self.annealing && self.n_quantum_slots > 0;
+        QuantumFeaturesConfig::new(encoding)
+            .with_annealing(self.annealing.then_some(annealing))
+            .with_memory(remembers.then_some(memory))
+            .with_noise(self.quantum_noise)
     }
 }
 
@@ -199,6 +263,25 @@ impl Qhon {
     ///
     /// Panics if the images have another shape than the config says, or hold NaN or infinity.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.logits(self.summaries(images))
+    }
+
+    /// As [`forward`](Self::forward), with the logits of each scale's own head.
+    ///
+    /// # Panics
+    ///
+    /// Panics where `forward` does.
+    pub fn forward_scales(&self, images: Tensor<4>) -> QhonOutput {
+        let summaries = self.summaries(images);
+        let scales = match &self.scale_heads {
+            Some(heads) => heads.forward(&summaries[1..]),
+            None => Vec::new(),
+        };
+        QhonOutput { logits: self.logits(summaries), scales }
+    }
+
+    /// One summary of the tokens, then one of each scale, `[batch_size, 1, d_model]` each.
+    fn summaries(&self, images: Tensor<4>) -> Vec<Tensor<3>> {
         let [channels, height, width] = self.image;
         assert_shape!(images, [_, channels, height, width]);
         let tokens = self.tokens(patches(images, self.patch_size));
@@ -209,9 +292,11 @@ impl Qhon {
         let mut levels = vec![tokens];
         levels.extend(attended.scales);
         let pooling = self.pooling.val().unsqueeze_dim::<3>(0);
-        let summaries = levels.into_iter().map(|level| (level * pooling.clone()).sum_dim(1));
+        levels.into_iter().map(|level| (level * pooling.clone()).sum_dim(1)).collect()
+    }
 
-        let fused = self.fusion.forward(Tensor::cat(summaries.collect(), 1));
+    fn logits(&self, summaries: Vec<Tensor<3>>) -> Tensor<2> {
+        let fused = self.fusion.forward(Tensor::cat(summaries, 1));
         let refined = self.refinement_head.forward(fused);
         self.head.forward(self.norm_head.forward(refined))
     }
@@ -224,6 +309,16 @@ impl Qhon {
         let lifted = self.lift.forward(self.features.forward(angles));
         let [n_tokens, d_model] = self.position.dims();
         lifted.reshape([batch_size, n_tokens, d_model]) + self.position.val().unsqueeze_dim(0)
+    }
+}
+
+impl ScaleHeads {
+    /// The logits of each scale, from its summary, `[batch_size, 1, d_model]`.
+    fn forward(&self, summaries: &[Tensor<3>]) -> Vec<Tensor<2>> {
+        let logits = |(head, summary): (&Linear, &Tensor<3>)| {
+            head.forward(self.norm.forward(summary.clone())).squeeze_dim(1)
+        };
+        self.heads.iter().zip(summaries).map(logits).collect()
     }
 }
 
@@ -264,6 +359,32 @@ mod tests {
             assert!((classical / quantum - 1.0).abs() < 0.05, "{quantum} {classical}");
             assert_eq!(count(QuantumPart::Frozen) as f64, quantum);
         }
+    }
+
+    /// The heads look at the summaries of the scales only, and leave the network's logits alone.
+    #[test]
+    fn each_scale_has_a_head_of_its_own() {
+        let device = Device::flex().autodiff();
+        let config = QhonConfig::new([1, 8, 8], 5).with_n_qubits(3).with_d_model(16);
+        let images = || Tensor::ones([2, 1, 8, 8], &device) * 0.5;
+        let model = config.clone().with_dropout(0.0).init(&device);
+        let output = model.forward_scales(images());
+        assert_eq!(output.logits.to_data(), model.forward(images()).to_data());
+        assert_eq!(output.scales.len(), 3);
+        for k in 0..3 {
+            let logits = model.forward_scales(images()).scales.swap_remove(k);
+            assert_eq!(logits.dims(), [2, 5]);
+            let gradients = logits.powi_scalar(2).sum().backward();
+            let heads = &model.scale_heads.as_ref().unwrap().heads;
+            let reached: Vec<bool> =
+                heads.iter().map(|head| head.weight.val().grad(&gradients).is_some()).collect();
+            assert!(reached.iter().enumerate().all(|(head, &r)| r == (head == k)), "{reached:?}");
+            assert!(model.head.weight.val().grad(&gradients).is_none());
+        }
+        let without = config.with_scale_loss(None).init(&device);
+        assert!(
+            without.scale_heads.is_none() && without.forward_scales(images()).scales.is_empty()
+        );
     }
 
     #[test]

@@ -8,7 +8,10 @@ pub mod attention;
 mod circuit;
 mod encoding;
 mod fusion;
+mod loss;
+mod memory;
 mod refinement;
+mod robbins_monro;
 
 pub use annealing::{
     AnnealingLayer, AnnealingLayerConfig, AnnealingReadout, AnnealingSampler, AnnealingSchedule,
@@ -17,4 +20,9 @@ pub use annealing::{
 pub use circuit::{CircuitLayer, CircuitLayerConfig};
 pub use encoding::{QuantumEncoding, QuantumEncodingConfig};
 pub use fusion::{MultiScaleFusion, MultiScaleFusionConfig};
+pub use loss::{LossWeights, MultiScaleLoss, MultiScaleLossConfig};
+pub use memory::{
+    ClassicalMemory, ClassicalMemoryConfig, QuantumMemory, QuantumMemoryConfig, StateOverlap,
+};
 pub use refinement::{ClassicalRefinement, ClassicalRefinementConfig, RefinementBlock};
+pub use robbins_monro::{RobbinsMonroLrScheduler, RobbinsMonroLrSchedulerConfig};

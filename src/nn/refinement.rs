@@ -1,5 +1,6 @@
 //! QHON's classical refinement network.
 
+use super::{ClassicalMemory, ClassicalMemoryConfig};
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Gelu, LayerNorm, LayerNormConfig, Linear, LinearConfig};
@@ -19,9 +20,16 @@ pub struct ClassicalRefinementConfig {
     /// The dropout rate. Default: 0.1
     #[config(default = 0.1)]
     pub dropout: f64,
+    /// The number of slots of the memory; 0 for none. Default: 0
+    #[config(default = 0)]
+    pub n_slots: usize,
+    /// The number of heads that read the memory. Default: 4
+    #[config(default = 4)]
+    pub n_heads: usize,
 }
 
-/// Residual blocks, `x + W2 dropout(gelu(W1 norm(x)))`.
+/// Residual blocks, `x + W2 dropout(gelu(W1 norm(x)))`, after `x + memory(x)` where there is a
+/// [memory](ClassicalMemory).
 ///
 /// Should be created with [`ClassicalRefinementConfig`].
 ///
@@ -36,6 +44,8 @@ pub struct ClassicalRefinementConfig {
 /// ```
 #[derive(Module, Debug)]
 pub struct ClassicalRefinement {
+    /// Read before the blocks.
+    pub memory: Option<ClassicalMemory>,
     /// The blocks, first to last.
     pub blocks: Vec<RefinementBlock>,
 }
@@ -57,7 +67,14 @@ pub struct RefinementBlock {
 
 impl ClassicalRefinementConfig {
     /// Initialises a new network.
+    ///
+    /// # Panics
+    ///
+    /// Panics where there is a memory whose heads do not divide the features.
     pub fn init(&self, device: &Device) -> ClassicalRefinement {
+        let memory = ClassicalMemoryConfig::new(self.d_model, self.n_slots)
+            .with_n_heads(self.n_heads)
+            .with_dropout(self.dropout);
         let block = |_| RefinementBlock {
             norm: LayerNormConfig::new(self.d_model).init(device),
             linear_inner: LinearConfig::new(self.d_model, self.d_hidden).init(device),
@@ -65,12 +82,15 @@ impl ClassicalRefinementConfig {
             dropout: DropoutConfig::new(self.dropout).init(),
             linear_outer: LinearConfig::new(self.d_hidden, self.d_model).init(device),
         };
-        ClassicalRefinement { blocks: (0..self.n_blocks).map(block).collect() }
+        ClassicalRefinement {
+            memory: (self.n_slots > 0).then(|| memory.init(device)),
+            blocks: (0..self.n_blocks).map(block).collect(),
+        }
     }
 }
 
 impl ClassicalRefinement {
-    /// Applies the blocks.
+    /// Reads the memory, if there is one, and applies the blocks.
     ///
     /// # Shapes
     ///
@@ -81,6 +101,10 @@ impl ClassicalRefinement {
     ///
     /// Panics if the last axis is not `d_model`.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        let input = match &self.memory {
+            Some(memory) => input.clone() + memory.forward(input),
+            None => input,
+        };
         self.blocks.iter().fold(input, |x, block| block.forward(x))
     }
 }

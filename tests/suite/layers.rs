@@ -128,6 +128,10 @@ fn records_give_back_identical_outputs() {
     round_trip(|| encoding.init(&device), |layer| layer.forward(x.clone()));
     let refinement = ClassicalRefinementConfig::new(3, 7);
     round_trip(|| refinement.init(&device), |layer| layer.forward(x.clone()));
+    let memory = QuantumMemoryConfig::new(3, 4);
+    round_trip(|| memory.init(&device), |memory| memory.forward(x.clone()));
+    let reading = ClassicalRefinementConfig::new(3, 7).with_n_slots(4).with_n_heads(1);
+    round_trip(|| reading.init(&device), |layer| layer.forward(x.clone()));
     let fusion = MultiScaleFusionConfig::new(1, 3);
     round_trip(|| fusion.init(&device), |layer| layer.forward(x.clone().unsqueeze_dim(2)));
 }
@@ -153,6 +157,12 @@ fn configs_survive_json() {
     config.save(&path).unwrap();
     let loaded = CircuitLayerConfig::load(&path).unwrap();
     assert_eq!((loaded.circuit, loaded.observables), (config.circuit, config.observables));
+    let memory = QuantumMemoryConfig::new(3, 4).with_overlap(StateOverlap::MeanFidelity);
+    memory.save(&path).unwrap();
+    assert_eq!(QuantumMemoryConfig::load(&path).unwrap().to_string(), memory.to_string());
+    let loss = MultiScaleLossConfig::new(2).with_weights(LossWeights::Fixed(vec![1.0, 0.5]));
+    loss.save(&path).unwrap();
+    assert_eq!(MultiScaleLossConfig::load(&path).unwrap().to_string(), loss.to_string());
     for config in annealers() {
         config.save(&path).unwrap();
         assert_eq!(AnnealingLayerConfig::load(&path).unwrap().to_string(), config.to_string());

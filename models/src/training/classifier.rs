@@ -4,16 +4,29 @@ use crate::Qhon;
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::Dataset;
 use burn::nn::loss::CrossEntropyLossConfig;
-use burn::tensor::Device;
+use burn::tensor::{Device, Int, Tensor};
 use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
 use burn_quantum_datasets::{ImageBatch, ImageDataset};
 
+fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    CrossEntropyLossConfig::new().init(&logits.device()).forward(logits, labels)
+}
+
 impl Qhon {
-    fn classify(&self, batch: ImageBatch) -> ClassificationOutput {
-        let logits = self.forward(batch.images);
-        let loss = CrossEntropyLossConfig::new().init(&logits.device());
-        let loss = loss.forward(logits.clone(), batch.labels.clone());
-        ClassificationOutput::new(loss, logits, batch.labels)
+    /// The loss to descend on, and the output to report, whose loss is that of the network alone.
+    fn train_loss(&self, batch: ImageBatch) -> (Tensor<1>, ClassificationOutput) {
+        let output = self.forward_scales(batch.images);
+        let loss = cross_entropy(output.logits.clone(), batch.labels.clone());
+        let total = match &self.scale_heads {
+            Some(heads) => {
+                let scale = |logits| cross_entropy(logits, batch.labels.clone());
+                let losses = output.scales.into_iter().map(scale);
+                let losses = std::iter::once(loss.clone()).chain(losses);
+                heads.loss.forward(Tensor::cat(losses.collect(), 0))
+            }
+            None => loss.clone(),
+        };
+        (total, ClassificationOutput::new(loss, output.logits, batch.labels))
     }
 }
 
@@ -22,8 +35,8 @@ impl TrainStep for Qhon {
     type Output = ClassificationOutput;
 
     fn step(&self, batch: ImageBatch) -> TrainOutput<ClassificationOutput> {
-        let output = self.classify(batch);
-        TrainOutput::new(self, output.loss.backward(), output)
+        let (total, output) = self.train_loss(batch);
+        TrainOutput::new(self, total.backward(), output)
     }
 }
 
@@ -32,7 +45,9 @@ impl InferenceStep for Qhon {
     type Output = ClassificationOutput;
 
     fn step(&self, batch: ImageBatch) -> ClassificationOutput {
-        self.classify(batch)
+        let logits = self.forward(batch.images);
+        let loss = cross_entropy(logits.clone(), batch.labels.clone());
+        ClassificationOutput::new(loss, logits, batch.labels)
     }
 }
 

@@ -6,11 +6,10 @@ mod progress;
 pub use classifier::Score;
 pub use progress::{EpochReport, Event, event_renderer};
 
-use crate::{Qhon, QhonConfig};
+use crate::{LearningRateSchedule, Qhon, QhonConfig};
 use burn::config::Config;
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
 use burn::data::dataset::Dataset;
-use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
 use burn::module::Module;
 use burn::optim::AdamWConfig;
 use burn::tensor::Device;
@@ -30,9 +29,12 @@ pub struct TrainingConfig {
     /// The number of images in a batch. Default: 64
     #[config(default = 64)]
     pub batch_size: usize,
-    /// The learning rate at the start; it falls to a hundredth along a cosine. Default: 3e-3
+    /// The learning rate at the start. Default: 3e-3
     #[config(default = 3e-3)]
     pub learning_rate: f64,
+    /// How the learning rate falls. Default: along a cosine
+    #[config(default = "LearningRateSchedule::Cosine")]
+    pub schedule: LearningRateSchedule,
     /// AdamW's weight decay. Default: 1e-4
     #[config(default = 1e-4)]
     pub weight_decay: f64,
@@ -56,6 +58,8 @@ pub struct Error(#[from] ErrorKind);
 pub(crate) enum ErrorKind {
     #[error("{name} is {value}: {remedy}")]
     BadConfig { name: &'static str, value: String, remedy: &'static str },
+    #[error("the learning rate's schedule: {0}")]
+    BadSchedule(String),
     #[error("`{}`: {source}", folder.display())]
     Io { folder: PathBuf, source: std::io::Error },
     #[error("`{}` holds no checkpoint of a finished epoch: train without resuming first", folder.display())]
@@ -104,11 +108,13 @@ impl TrainingConfig {
         on_event: impl FnMut(Event) + Send + Sync + 'static,
     ) -> Result<Qhon, Error> {
         self.check(images)?;
+        let (train, valid) = self.split(images);
+        let steps = train.len().div_ceil(self.batch_size) * self.n_epochs;
+        let schedule =
+            self.schedule.init(self.learning_rate, steps).map_err(ErrorKind::BadSchedule)?;
         prepare(run, [("qhon.json", config.to_string()), ("training.json", self.to_string())])?;
         device.seed(self.seed);
         let model = config.init(&device.clone().autodiff());
-        let (train, valid) = self.split(images);
-        let steps = train.len().div_ceil(self.batch_size) * self.n_epochs;
         let train = self.loader(train, device, true);
         let valid = self.loader(valid, device, false);
         let mut training = SupervisedTraining::new(&run.folder, train, valid)
@@ -123,10 +129,6 @@ impl TrainingConfig {
         if run.resume {
             training = training.checkpoint(last_checkpoint(&run.folder)?);
         }
-        let schedule = CosineAnnealingLrSchedulerConfig::new(self.learning_rate, steps)
-            .with_min_lr(self.learning_rate / 100.0)
-            .init()
-            .map_err(ErrorKind::Failed)?;
         let optimizer = AdamWConfig::new().with_weight_decay(self.weight_decay as f32).init();
         let result = training.launch(Learner::new(model, optimizer, schedule));
         if let Some(error) = result.error {

@@ -134,12 +134,16 @@ fn what_cannot_be_trained_is_refused_by_name() {
 
 fn quantum_weights(model: &Qhon) -> Vec<f32> {
     let TokenFeatures::Quantum(features) = &model.features else { panic!("no quantum part") };
-    let field_weights = features.annealing.field_weights.as_ref().unwrap();
-    let weights: [Vec<f32>; 4] = [
+    let annealing = features.annealing.as_ref().unwrap();
+    let memory = features.memory.as_ref().unwrap();
+    let weights: [Vec<f32>; 7] = [
         values(features.encoding.circuit.weights.val()),
-        values(features.annealing.fields.val()),
-        values(features.annealing.couplings.val()),
-        values(field_weights.val()),
+        values(annealing.fields.val()),
+        values(annealing.couplings.val()),
+        values(annealing.field_weights.as_ref().unwrap().val()),
+        values(memory.angles.val()),
+        values(memory.bias_fields.val()),
+        values(memory.log_inverse_temperature.val()),
     ];
     weights.concat()
 }
@@ -172,8 +176,8 @@ fn all_that_the_network_sees_passes_the_quantum_part() {
     let mut model = config().with_dropout(0.0).init(&device);
     let before = logits(&model);
     let TokenFeatures::Quantum(features) = &mut model.features else { panic!("no quantum part") };
-    let fields = features.annealing.fields.val();
-    features.annealing.fields = Param::from_tensor(fields + 0.5);
+    let annealing = features.annealing.as_mut().unwrap();
+    annealing.fields = Param::from_tensor(annealing.fields.val() + 0.5);
     assert_ne!(logits(&model), before);
 
     let mut blind = model.clone();
