@@ -255,10 +255,11 @@ impl Pace {
             return None;
         }
         self.announced = true;
-        let step = start.elapsed().as_secs_f64();
-        let epoch = step * total as f64 / (done - before) as f64;
-        (epoch > 60.0)
-            .then(|| format!("{step:.2} s a step, about {:.1} min an epoch", epoch / 60.0))
+        let (step, images) = (start.elapsed().as_secs_f64(), done - before);
+        let epoch = step * total as f64 / images as f64 / 60.0;
+        (epoch > 1.0).then(|| {
+            format!("{step:.2} s for a step of {images} images, about {epoch:.1} min an epoch of {total}")
+        })
     }
 }
 

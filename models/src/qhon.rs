@@ -5,13 +5,15 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, assert_shape};
+use burn_quantum::gradient::HybridGradient;
 use burn_quantum::nn::attention::{
     HierarchicalAttention, HierarchicalAttentionConfig, HierarchicalInput,
 };
 use burn_quantum::nn::{
-    AnnealingLayerConfig, AnnealingReadout, AnnealingSchedule, ClassicalRefinement,
-    ClassicalRefinementConfig, LossWeights, MultiScaleFusion, MultiScaleFusionConfig,
-    MultiScaleLoss, MultiScaleLossConfig, QuantumEncodingConfig, QuantumMemoryConfig,
+    AnnealingLayerConfig, AnnealingReadout, AnnealingSampler, AnnealingSchedule,
+    ClassicalRefinement, ClassicalRefinementConfig, LossWeights, MultiScaleFusion,
+    MultiScaleFusionConfig, MultiScaleLoss, MultiScaleLossConfig, QuantumEncodingConfig,
+    QuantumMemoryConfig,
 };
 use std::f64::consts::PI;
 
@@ -48,10 +50,19 @@ pub struct QhonConfig {
     /// Whether there is an annealing sampler. Default: true
     #[config(default = true)]
     pub annealing: bool,
-    /// The number of steps of the annealing sampler. Default: 6
+    /// What anneals. Default: the Schroedinger equation
+    #[config(default = "AnnealingSampler::Schroedinger")]
+    pub sampler: AnnealingSampler,
+    /// The number of samples of each token, of stochastic samplers; as is `gradient`. Default: 16
+    #[config(default = 16)]
+    pub n_reads: usize,
+    /// The estimator of the gradient through the samples. Default: the unbiased covariance
+    #[config(default = "HybridGradient::default()")]
+    pub gradient: HybridGradient,
+    /// The number of steps of the annealing sampler, or of its sweeps. Default: 6
     #[config(default = 6)]
     pub n_annealing_steps: usize,
-    /// The total time of the annealing sampler; trained with its schedule. Default: 2.0
+    /// The total time of the Schroedinger equation; trained with its schedule. Default: 2.0
     #[config(default = 2.0)]
     pub annealing_time: f64,
     /// The number of states in the quantum memory, which adds to the sampler's fields; 0 for none.
@@ -238,10 +249,17 @@ impl QhonConfig {
         let encoding =
             QuantumEncodingConfig::new(n).with_n_layers(self.n_encoding_layers).with_reupload(true);
         let annealing = AnnealingLayerConfig::new(n)
+            .with_sampler(self.sampler)
             .with_n_steps(self.n_annealing_steps)
-            .with_time(self.annealing_time)
-            .with_schedule(AnnealingSchedule::Learned)
+            .with_n_reads(self.n_reads)
+            .with_gradient(self.gradient)
             .with_readout(AnnealingReadout::SpinsAndPairs);
+        let annealing = match self.sampler {
+            AnnealingSampler::Schroedinger => {
+                annealing.with_time(self.annealing_time).with_schedule(AnnealingSchedule::Learned)
+            }
+            _ => annealing,
+        };
         let memory = QuantumMemoryConfig::new(n, self.n_quantum_slots);
         let remembers = self.annealing && self.n_quantum_slots > 0;
         QuantumFeaturesConfig::new(encoding)
@@ -344,6 +362,24 @@ mod tests {
         let values: Vec<f32> = patches(image, 2).into_data().iter::<f32>().collect();
         let expected = [0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15];
         assert_eq!(values, expected.map(|v| v as f32));
+    }
+
+    #[test]
+    fn gradients_reach_the_fields_through_any_sampler() {
+        let device = Device::flex().autodiff();
+        use AnnealingSampler::*;
+        let beta = 1.0;
+        for sampler in
+            [Schroedinger, Gibbs { beta }, SimulatedAnnealing { beta }, PathIntegral { beta }]
+        {
+            let config = QhonConfig::new([1, 4, 4], 3).with_patch_size(2).with_n_qubits(3);
+            let model = config.with_sampler(sampler).init(&device);
+            let grads = model.forward(Tensor::ones([2, 1, 4, 4], &device)).sum().backward();
+            let TokenFeatures::Quantum(quantum) = &model.features else { unreachable!() };
+            let fields = quantum.annealing.as_ref().unwrap().fields.val();
+            let gradient = fields.grad(&grads).unwrap().abs().sum().into_scalar::<f32>();
+            assert!(gradient.is_finite() && gradient > 0.0, "{sampler:?}: {gradient}");
+        }
     }
 
     #[test]

@@ -179,8 +179,8 @@ fn training_draws_anew_and_inference_repeats_itself() {
     let device = Device::flex();
     for sampler in [
         AnnealingSampler::Gibbs { beta: 0.5 },
-        AnnealingSampler::SimulatedAnnealing,
-        AnnealingSampler::PathIntegral,
+        AnnealingSampler::SimulatedAnnealing { beta: 1.0 },
+        AnnealingSampler::PathIntegral { beta: 1.0 },
     ] {
         let config = AnnealingLayerConfig::new(8).with_sampler(sampler).with_n_steps(2);
         let layer = layer(config, &device.clone().autodiff());
@@ -337,7 +337,7 @@ fn a_table_that_ends_early() {
 #[should_panic(expected = "time, schedule and start belong to the Schroedinger equation")]
 fn a_schedule_for_a_stochastic_sampler() {
     let config = AnnealingLayerConfig::new(N).with_start(AnnealingStart::Plus);
-    init(config.with_sampler(AnnealingSampler::SimulatedAnnealing));
+    init(config.with_sampler(AnnealingSampler::SimulatedAnnealing { beta: 1.0 }));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Stochastic samplers behind the annealing layer.
 
 use crate::annealing::{
-    BatchSampleSet, GibbsSampler, IsingSampler, PathIntegral, SimulatedAnnealing,
+    BatchSampleSet, GibbsSampler, IsingSampler, PathIntegral, Schedule, SimulatedAnnealing,
     effective_beta_of_batch,
 };
 use crate::error::{Error, ErrorKind};
@@ -24,13 +24,20 @@ pub enum AnnealingSampler {
         /// The inverse temperature.
         beta: f64,
     },
-    /// `n_steps` sweeps at falling temperatures:
-    /// [`SimulatedAnnealing`](crate::annealing::SimulatedAnnealing). For gradients the temperature of
-    /// the samples is estimated in every call.
-    SimulatedAnnealing,
-    /// `n_steps` sweeps of path-integral Monte Carlo at a falling transverse field:
+    /// `n_steps` sweeps while the inverse temperature rises from `beta / 10` to `beta`:
+    /// [`SimulatedAnnealing`](crate::annealing::SimulatedAnnealing). A few sweeps do not reach
+    /// equilibrium, so for gradients the temperature of the samples is estimated in every call.
+    SimulatedAnnealing {
+        /// The last inverse temperature. Where it is so large that no spin opposes its field, there
+        /// is nothing to differentiate.
+        beta: f64,
+    },
+    /// `n_steps` sweeps of path-integral Monte Carlo at `beta` in a falling transverse field:
     /// [`PathIntegral`](crate::annealing::PathIntegral). The temperature is estimated likewise.
-    PathIntegral,
+    PathIntegral {
+        /// The inverse temperature.
+        beta: f64,
+    },
 }
 
 impl AnnealingSampler {
@@ -39,22 +46,27 @@ impl AnnealingSampler {
         self,
         n_sweeps: usize,
     ) -> Option<(Arc<dyn IsingSampler>, SampleTemperature)> {
-        Some(match self {
+        let (sampler, beta): (Arc<dyn IsingSampler>, f64) = match self {
             Self::Schroedinger => return None,
             Self::Gibbs { beta } => {
-                super::positive("beta", beta);
-                let sampler = GibbsSampler::new(beta).with_n_sweeps(n_sweeps);
-                (Arc::new(sampler), SampleTemperature::Known(beta))
+                (Arc::new(GibbsSampler::new(beta).with_n_sweeps(n_sweeps)), beta)
             }
-            Self::SimulatedAnnealing => {
-                let sampler = SimulatedAnnealing::default().with_n_sweeps(n_sweeps);
-                (Arc::new(sampler), SampleTemperature::Estimated)
+            Self::SimulatedAnnealing { beta } => {
+                let schedule = Schedule::Geometric { from: beta / 10.0, to: beta };
+                let sampler = SimulatedAnnealing::default().with_schedule(schedule);
+                (Arc::new(sampler.with_n_sweeps(n_sweeps)), beta)
             }
-            Self::PathIntegral => {
-                let sampler = PathIntegral::default().with_n_sweeps(n_sweeps);
-                (Arc::new(sampler), SampleTemperature::Estimated)
+            Self::PathIntegral { beta } => {
+                let sampler = PathIntegral::default().with_beta(beta).with_n_sweeps(n_sweeps);
+                (Arc::new(sampler), beta)
             }
-        })
+        };
+        super::positive("beta", beta);
+        let temperature = match self {
+            Self::Gibbs { .. } => SampleTemperature::Known(beta),
+            _ => SampleTemperature::Estimated,
+        };
+        Some((sampler, temperature))
     }
 }
 
