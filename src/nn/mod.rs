@@ -15,7 +15,7 @@ mod robbins_monro;
 
 pub use annealing::{
     AnnealingLayer, AnnealingLayerConfig, AnnealingReadout, AnnealingSampler, AnnealingSchedule,
-    AnnealingStart, LearnedSchedule, SampleTemperature,
+    AnnealingStart, LearnedSchedule, SampleTemperature, Shots,
 };
 pub use circuit::{CircuitLayer, CircuitLayerConfig};
 pub use encoding::{QuantumEncoding, QuantumEncodingConfig};

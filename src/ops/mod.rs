@@ -14,7 +14,7 @@ mod run;
 mod spins;
 
 pub use run::CircuitRun;
-pub use spins::{SpinSamples, sample_ising, spin_statistics};
+pub use spins::{SpinSamples, anneal_shots, sample_ising, spin_statistics, spin_tensor};
 
 use crate::statevector::{Evolution, Program};
 use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};

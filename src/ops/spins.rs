@@ -5,8 +5,10 @@ use crate::annealing::{BatchSampleSet, IsingSampler};
 use crate::error::Error;
 use crate::gradient::{HybridGradient, HybridState, SampledModels, SpinStatistics};
 use crate::ising::BatchedIsing;
+use crate::random::Stream;
+use crate::statevector::{Evolution, EvolutionInput};
 use burn::backend::Dispatch;
-use burn::tensor::{DType, Tensor, TensorData, assert_shape};
+use burn::tensor::{DType, Device, Tensor, TensorData, assert_shape};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -60,6 +62,110 @@ pub fn sample_ising(
     let (fields, couplings) = (fields.to_data(), couplings.to_data());
     let models = BatchedIsing::new(n_problems, n, floats(&fields), floats(&couplings))?;
     sampler.sample_batch(&models, n_reads)
+}
+
+/// The spins of a sample set as a tensor of `+1.0` and `-1.0`, `[n_problems, n_reads, n_spins]`, with
+/// the device's default type of floats. No gradient flows.
+///
+/// # Panics
+///
+/// Panics if an interrupted run left fewer reads of some problems than of others.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_quantum::annealing::SimulatedAnnealing;
+/// use burn_quantum::ops::{sample_ising, spin_tensor};
+///
+/// let device = Device::flex();
+/// let (h, j) = (Tensor::ones([2, 3], &device), Tensor::zeros([1, 3, 3], &device));
+/// let set = sample_ising(&h, &j, &SimulatedAnnealing::default(), 4)?;
+/// let spins = spin_tensor(&set, &device);
+/// assert_eq!(spins.dims(), [2, 4, 3]);
+/// assert_eq!(spins.sum().into_scalar::<f32>(), -24.0);
+/// # Ok::<(), burn_quantum::Error>(())
+/// ```
+pub fn spin_tensor(samples: &BatchSampleSet, device: &Device) -> Tensor<3> {
+    let n_problems = samples.n_problems();
+    let n_reads = if n_problems > 0 { samples.n_reads(0) } else { 0 };
+    let fewest = (0..n_problems).map(|p| samples.n_reads(p)).find(|&reads| reads != n_reads);
+    assert!(
+        fewest.is_none(),
+        "spin_tensor: {n_reads} reads of problem 0, but {} of another: do not stop the sampler early",
+        fewest.unwrap_or_default()
+    );
+    let spins: Vec<f32> = samples.spins().iter().map(|&s| s.into()).collect();
+    let spins = TensorData::new(spins, [n_problems, n_reads, samples.n_spins()]);
+    Tensor::from_data(spins, device)
+}
+
+/// Means of spins, and of products of two, over `n_shots` measurements of each state after the run of
+/// [`anneal_expectation`](super::anneal_expectation), whose shapes hold: `[batch, n_statistics]`. No
+/// gradient flows.
+///
+/// The same seed gives the same measurements; those of a row do not depend on the others.
+///
+/// # Errors
+///
+/// When there are more qubits than the simulator takes, or a number is NaN or infinite.
+///
+/// # Panics
+///
+/// Panics on other shapes, and without shots.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_quantum::{gradient::SpinStatistics, ops::anneal_shots};
+///
+/// let device = Device::flex();
+/// let zeros = || Tensor::zeros([1, 2], &device);
+/// let (j, nothing) = (Tensor::zeros([1, 2, 2], &device), Tensor::zeros([1, 2], &device));
+/// // No field, no time: RY(0)|0> on both qubits.
+/// let out = anneal_shots([zeros(), zeros()], j, nothing, &SpinStatistics::spins(2), 10, 1)?;
+/// out.into_data().assert_eq(&[[1.0f32, 1.0]].into(), true);
+/// # Ok::<(), burn_quantum::Error>(())
+/// ```
+pub fn anneal_shots(
+    [fields, start]: [Tensor<2>; 2],
+    couplings: Tensor<3>,
+    schedule: Tensor<2>,
+    statistics: &SpinStatistics,
+    n_shots: usize,
+    seed: u64,
+) -> Result<Tensor<2>, Error> {
+    assert!(n_shots > 0, "the number of shots is 0: use at least 1");
+    let [batch, n] = check_shapes(&fields, &couplings);
+    assert_shape!(start, [batch, n]);
+    assert_shape!(schedule, [_, 2]);
+    let to = (fields.device().without_autodiff(), fields.dtype());
+    let floats = |data: TensorData| data.iter::<f64>().collect::<Vec<f64>>();
+    let (fields, start) = (floats(fields.into_data()), floats(start.into_data()));
+    let (couplings, schedule) = (floats(couplings.into_data()), floats(schedule.into_data()));
+    let (fields, couplings, start, schedule) = (&fields, &couplings, &start, &schedule);
+    let input = EvolutionInput { batch, fields, couplings, start, schedule };
+    let probabilities = Evolution::each_z(n)?.probabilities(&input)?;
+    let means = probabilities.chunks(1 << n).enumerate().flat_map(|(row, p)| {
+        let spins = measured(p, n, n_shots, &mut Stream::new(seed, row as u64));
+        statistics.mean(&spins)
+    });
+    let means = TensorData::new(means.collect::<Vec<f64>>(), [batch, statistics.len()]);
+    Ok(Tensor::from_data(means, (&to.0, to.1)))
+}
+
+/// Configurations drawn by inversion, `[n_shots, n]`; bit 0 is spin +1.
+fn measured(probabilities: &[f64], n: usize, n_shots: usize, stream: &mut Stream) -> Vec<i8> {
+    let mut sum = 0.0;
+    let add = |p: &f64| {
+        sum += p;
+        sum
+    };
+    let sums: Vec<f64> = probabilities.iter().map(add).collect();
+    let last = sums.len() - 1;
+    let shot = |_| {
+        let u = sums[last] * stream.uniform();
+        let state = sums.partition_point(|&sum| sum <= u).min(last);
+        (0..n).map(move |i| 1 - 2 * (state >> i & 1) as i8)
+    };
+    (0..n_shots).flat_map(shot).collect()
 }
 
 fn check_shapes(fields: &Tensor<2>, couplings: &Tensor<3>) -> [usize; 2] {

@@ -6,8 +6,10 @@
 //! One element is one update of one spin. Set `RAYON_NUM_THREADS=1` for the figures of one core.
 //! Conversions of the model and the evaluation of energies are included.
 
+use burn::tensor::{Device, Tensor, TensorData};
 use burn_quantum::annealing::{IsingSampler, Schedule, SimulatedAnnealing};
 use burn_quantum::ising::{BatchedIsing, Ising};
+use burn_quantum::ops::{sample_ising, spin_tensor};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::f64::consts::TAU;
@@ -47,6 +49,9 @@ fn batch(c: &mut Criterion) {
             h.extend(fields.iter().map(|&x| x as f32));
             j.extend(couplings.iter().map(|&x| x as f32));
         }
+        let device = Device::flex();
+        let fields = Tensor::from_data(TensorData::new(h.clone(), [n_problems, n]), &device);
+        let couplings = Tensor::from_data(TensorData::new(j.clone(), [n_problems, n, n]), &device);
         let models = BatchedIsing::new(n_problems, n, h, j).expect("finite");
         let sampler = annealing();
         let set = sampler.sample_batch(&models, 1).expect("valid");
@@ -56,6 +61,16 @@ fn batch(c: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(n), |b| {
             b.iter(|| sampler.sample_batch(&models, 1).expect("valid"));
         });
+        // The same from tensors of coefficients to a tensor of spins.
+        let from_tensors = || {
+            let set = sample_ising(&fields, &couplings, &sampler, 1).expect("valid");
+            spin_tensor(&set, &device)
+        };
+        assert_eq!(
+            sample_ising(&fields, &couplings, &sampler, 1).expect("valid").spins(),
+            set.spins()
+        );
+        group.bench_function(BenchmarkId::new("tensors", n), |b| b.iter(from_tensors));
     }
 }
 

@@ -13,7 +13,7 @@ use burn_quantum::gradient::{
 use burn_quantum::ising::{BatchedIsing, Ising};
 use burn_quantum::nn::{
     AnnealingLayer, AnnealingLayerConfig, AnnealingReadout, AnnealingSampler, AnnealingSchedule,
-    AnnealingStart, SampleTemperature,
+    AnnealingStart, SampleTemperature, Shots,
 };
 use burn_quantum::ops::{SpinSamples, sample_ising, spin_statistics};
 use std::sync::Arc;
@@ -334,14 +334,14 @@ fn a_table_that_ends_early() {
 }
 
 #[test]
-#[should_panic(expected = "time, schedule and start belong to the Schroedinger equation")]
+#[should_panic(expected = "time, schedule, start and shots belong to the Schroedinger equation")]
 fn a_schedule_for_a_stochastic_sampler() {
     let config = AnnealingLayerConfig::new(N).with_start(AnnealingStart::Plus);
     init(config.with_sampler(AnnealingSampler::SimulatedAnnealing { beta: 1.0 }));
 }
 
 #[test]
-#[should_panic(expected = "n_reads, gradient and seed belong to stochastic samplers")]
+#[should_panic(expected = "n_reads and gradient belong to stochastic samplers")]
 fn reads_of_the_schroedinger_equation() {
     init(AnnealingLayerConfig::new(N).with_n_reads(7));
 }
@@ -366,4 +366,58 @@ fn the_report_names_the_share_of_the_last_backward_pass() {
     assert!(layer.gradient_report().is_none());
     layer.forward(Tensor::ones([2, N], &device)).sum().backward();
     assert_eq!(layer.gradient_report().unwrap().alpha, 0.25);
+}
+
+/// Values within 5 standard errors of the expectation, another draw in each call, and the gradient
+/// of the expectation itself.
+#[test]
+fn shots_are_means_of_measurements_with_the_exact_gradient() {
+    let n_shots = 400;
+    for (name, device) in devices() {
+        let ad = device.clone().autodiff();
+        let config = AnnealingLayerConfig::new(N)
+            .with_readout(AnnealingReadout::SpinsAndPairs)
+            .with_schedule(AnnealingSchedule::Learned);
+        let exact = config.clone().init(&ad);
+        let bytes = exact.clone().into_record().into_bytes().unwrap();
+        let with = |shots| {
+            let layer = config.clone().with_shots(Some(shots)).init(&ad);
+            layer.load_record(burn::store::ModuleRecord::from_bytes(bytes.clone()).unwrap())
+        };
+        let measured = with(Shots::new(n_shots));
+        let x = Tensor::<2>::from_floats([[0.3, -0.8, 1.4], [2.0, 0.1, -1.0]], &ad);
+        let (e, m) = (exact.forward(x.clone()), measured.forward(x.clone()));
+        let again = values(measured.forward(x.clone()));
+        assert_ne!(values(m.clone()), again, "{name}");
+        for (e, m) in values(e.clone()).iter().zip(values(m.clone())) {
+            let error = ((1.0 - e * e).max(0.0) / n_shots as f64).sqrt();
+            assert!((m - e).abs() < 5.0 * error + 1e-6, "{name}: {m} {e}");
+            let counts = 0.5 * (m + 1.0) * n_shots as f64;
+            assert!((counts - counts.round()).abs() < 1e-2, "{name}: {m} is a mean of shots");
+        }
+        let gradient = |layer: &AnnealingLayer, out: Tensor<2>| {
+            let grads = out.sum().backward();
+            let learned = layer.learned.as_ref().unwrap();
+            [
+                values(layer.couplings.val().grad(&grads).unwrap()),
+                values(learned.log_time.val().grad(&grads).unwrap()),
+            ]
+            .concat()
+        };
+        let difference = max_difference(&gradient(&exact, e), &gradient(&measured, m));
+        assert!(difference < 1e-5, "{name}: {difference}");
+
+        let plain = x.without_autodiff();
+        let exact = values(exact.valid().forward(plain.clone()));
+        assert_eq!(values(measured.valid().forward(plain.clone())), exact, "{name}");
+        let always = with(Shots::new(n_shots).with_in_evaluation(true)).valid();
+        let [a, b] = [0, 1].map(|_| values(always.forward(plain.clone())));
+        assert!(a == b && a != exact, "{name}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "n_shots is 0: use at least 1")]
+fn no_shots() {
+    init(AnnealingLayerConfig::new(N).with_shots(Some(Shots::new(0))));
 }

@@ -53,7 +53,8 @@ impl SpinStatistics {
         (0..samples.n_problems()).flat_map(|p| self.mean(samples.spins_of(p))).collect()
     }
 
-    fn mean(&self, spins: &[i8]) -> Vec<f64> {
+    /// The means over the rows of `spins`, `[n_reads, n_spins]`.
+    pub fn mean(&self, spins: &[i8]) -> Vec<f64> {
         let (n, reads) = (self.n_spins, spins.len() / self.n_spins.max(1));
         let mut sums = vec![0i32; self.len()];
         for s in spins.chunks_exact(n.max(1)) {

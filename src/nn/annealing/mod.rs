@@ -1,5 +1,6 @@
 //! Annealing as a layer: closed-system dynamics, or any sampler of Ising models.
 
+mod measured;
 mod sampled;
 mod schedule;
 
@@ -17,6 +18,7 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Int, Tensor, TensorData, assert_shape};
+use measured::Measuring;
 use std::f64::consts::FRAC_PI_2;
 use std::sync::Arc;
 
@@ -36,6 +38,16 @@ pub enum AnnealingReadout {
     Spins,
     /// `<Z_i>`, then `<Z_i Z_j>` for `i < j` in lexicographic order.
     SpinsAndPairs,
+}
+
+/// Read-out by measurements of the annealed state instead of expectation values.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub struct Shots {
+    /// The number of measurements of each input.
+    pub n_shots: usize,
+    /// Whether evaluation measures as well, and not training alone. Default: false
+    #[config(default = false)]
+    pub in_evaluation: bool,
 }
 
 /// Configuration to create an [`AnnealingLayer`] using the
@@ -61,15 +73,19 @@ pub struct AnnealingLayerConfig {
     /// The start state. Default: encoded
     #[config(default = "AnnealingStart::Encoded")]
     pub start: AnnealingStart,
-    /// The number of samples of each input; of stochastic samplers only, as are `gradient` and
-    /// `seed`. Default: 16
+    /// Measurements instead of expectation values, of the Schroedinger equation; the gradient stays
+    /// the exact one. Default: none
+    #[config(default = "None")]
+    pub shots: Option<Shots>,
+    /// The number of samples of each input; of stochastic samplers only, as is `gradient`.
+    /// Default: 16
     #[config(default = 16)]
     pub n_reads: usize,
     /// The estimator of the gradient. Default: the unbiased covariance
     #[config(default = "HybridGradient::default()")]
     pub gradient: HybridGradient,
-    /// The seed of the samples. Each call that is differentiated draws others; inference repeats
-    /// itself. Default: 0
+    /// The seed of samples and shots. Each call that is differentiated draws others; inference
+    /// repeats itself. Default: 0
     #[config(default = 0)]
     pub seed: u64,
     /// The read-out. Default: spins
@@ -134,6 +150,7 @@ enum Dynamics {
         start: AnnealingStart,
         /// Pulse areas of a schedule that is not trained, `[n_steps, 2]`.
         pulses: Vec<f64>,
+        shots: Option<Measuring>,
     },
     Sampled(Sampling, SpinStatistics),
 }
@@ -213,13 +230,16 @@ impl AnnealingLayerConfig {
 
     fn closed(&self) -> Dynamics {
         let defaults = Self::new(self.n_qubits);
-        let of_samplers = self.n_reads == defaults.n_reads
-            && self.gradient == defaults.gradient
-            && self.seed == defaults.seed;
+        let of_samplers = self.n_reads == defaults.n_reads && self.gradient == defaults.gradient;
         assert!(
             of_samplers,
-            "n_reads, gradient and seed belong to stochastic samplers: set `sampler`, or leave them out"
+            "n_reads and gradient belong to stochastic samplers: set `sampler`, or leave them out"
         );
+        assert!(
+            self.shots.is_some() || self.seed == defaults.seed,
+            "the seed belongs to shots and samplers: set one of them, or leave it out"
+        );
+        assert!(self.shots.is_none_or(|shots| shots.n_shots > 0), "n_shots is 0: use at least 1");
         positive("time", self.time);
         self.schedule.check();
         let n = self.n_qubits;
@@ -232,6 +252,7 @@ impl AnnealingLayerConfig {
             evolution: Arc::new(evolution.unwrap_or_else(|e| panic!("AnnealingLayerConfig: {e}"))),
             start: self.start,
             pulses: self.schedule.pulses(self.n_steps, self.time),
+            shots: self.shots.map(|shots| Measuring::new(shots, self.statistics(), self.seed)),
         }
     }
 
@@ -239,10 +260,11 @@ impl AnnealingLayerConfig {
         let defaults = Self::new(self.n_qubits);
         let of_the_closed_system = self.time == defaults.time
             && self.schedule == defaults.schedule
-            && self.start == defaults.start;
+            && self.start == defaults.start
+            && self.shots.is_none();
         assert!(
             of_the_closed_system,
-            "time, schedule and start belong to the Schroedinger equation: leave them out"
+            "time, schedule, start and shots belong to the Schroedinger equation: leave them out"
         );
         let sampler = (sampler, temperature);
         let sampling = Sampling::new(sampler, self.n_reads, self.gradient, self.seed);
@@ -312,13 +334,20 @@ impl AnnealingLayer {
             Dynamics::Sampled(sampling, statistics) => {
                 sampling.forward(fields, couplings, *statistics)
             }
-            Dynamics::Closed { evolution, start, pulses } => {
+            Dynamics::Closed { evolution, start, pulses, shots } => {
                 let start = match start {
                     AnnealingStart::Encoded => input,
                     AnnealingStart::Plus => input.full_like(FRAC_PI_2),
                 };
                 let pulses = self.pulses(pulses, &start);
-                Ok(anneal_expectation(fields, couplings, start, pulses, evolution))
+                let run = [fields, start, pulses];
+                match shots {
+                    Some(shots) => shots.forward(run, couplings, evolution),
+                    None => {
+                        let [fields, start, pulses] = run;
+                        Ok(anneal_expectation(fields, couplings, start, pulses, evolution))
+                    }
+                }
             }
         }
     }

@@ -124,7 +124,7 @@ impl Sampling {
         let tracked = fields.is_tracked() || couplings.is_tracked();
         // Inference repeats itself; training must not.
         let call = if tracked { 1 + self.calls.fetch_add(1, Ordering::Relaxed) } else { 0 };
-        let reseeded = self.sampler.reseeded(self.seed ^ call.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let reseeded = self.sampler.reseeded(seed_of_call(self.seed, call));
         let sampler = reseeded.as_ref().unwrap_or(&self.sampler);
         let samples = sample_ising(&fields, &couplings, &**sampler, self.n_reads)?;
         let beta = match self.temperature {
@@ -140,6 +140,11 @@ impl Sampling {
     pub fn report(&self) -> Option<HybridReport> {
         self.state.report()
     }
+}
+
+/// A seed for each call, spread over all bits.
+pub(super) fn seed_of_call(seed: u64, call: u64) -> u64 {
+    seed ^ call.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 fn estimated(
