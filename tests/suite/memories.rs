@@ -137,8 +137,9 @@ fn extra_fields_add_to_the_fields_of_the_layer() {
     let together = values(layer.forward_with_fields(x.clone(), extra.clone()));
     let mut moved = layer.clone();
     moved.fields = Param::from_tensor(layer.fields.val() + extra.squeeze_dim(0));
-    assert_eq!(together, values(moved.forward(x.clone())));
-    assert_ne!(together, values(layer.forward(x)));
+    // The sum of three numbers in another order.
+    assert!(max_difference(&together, &values(moved.forward(x.clone()))) < 1e-6);
+    assert!(max_difference(&together, &values(layer.forward(x))) > 1e-3);
 }
 
 /// Head by head, with loops.
