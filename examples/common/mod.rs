@@ -5,7 +5,9 @@
 use burn::module::Module;
 use burn::tensor::Device;
 use burn_quantum_datasets::ImageDataset;
-use burn_quantum_models::training::{EpochReport, Event, Run, Score, TrainingConfig};
+use burn_quantum_models::training::{
+    EpochReport, Event, ImageClassifierConfig, Run, Score, TrainingConfig,
+};
 use burn_quantum_models::{QhonConfig, QhonSetup, Variant};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -181,14 +183,26 @@ pub fn run(
         training.n_epochs,
         run.folder.display()
     );
+    train_and_test(name_of_model, &config, &training, &device, &run, [train, test])
+}
+
+/// Trains, tests on images never seen, and prints the table.
+pub fn train_and_test(
+    name: &str,
+    config: &impl ImageClassifierConfig,
+    training: &TrainingConfig,
+    device: &Device,
+    run: &Run,
+    [train, test]: [ImageDataset; 2],
+) -> Outcome<()> {
     let start = Instant::now();
-    let model = training.train(&config, &device, &train, &run, progress(run.dashboard))?;
+    let model = training.train(config, device, &train, run, progress(run.dashboard))?;
     let seconds = start.elapsed().as_secs_f64();
-    let score = Score::of(&model, &test, &device);
+    let score = Score::of(&model, &test, device);
     println!();
     println!("{:<10} {:>13} {:>11} {:>9}", "model", "test accuracy", "parameters", "time");
     let (percent, parameters) = (score.percent(), model.num_params());
-    println!("{name_of_model:<10} {percent:>11.2} % {parameters:>11} {seconds:>7.1} s");
+    println!("{name:<10} {percent:>11.2} % {parameters:>11} {seconds:>7.1} s");
     println!();
     println!("test accuracy: {percent:.2} %");
     Ok(())

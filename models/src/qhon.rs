@@ -341,7 +341,7 @@ impl ScaleHeads {
 }
 
 /// `[B, C, H, W]` to `[B, (H/p) (W/p), C p p]`, row by row.
-fn patches(images: Tensor<4>, p: usize) -> Tensor<3> {
+pub(crate) fn patches(images: Tensor<4>, p: usize) -> Tensor<3> {
     let [batch_size, channels, height, width] = images.dims();
     let (rows, columns) = (height / p, width / p);
     images

@@ -3,10 +3,10 @@
 mod classifier;
 mod progress;
 
-pub use classifier::Score;
+pub use classifier::{ImageClassifier, ImageClassifierConfig, Score};
 pub use progress::{EpochReport, Event, event_renderer};
 
-use crate::{LearningRateSchedule, Qhon, QhonConfig};
+use crate::LearningRateSchedule;
 use burn::config::Config;
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
 use burn::data::dataset::Dataset;
@@ -99,22 +99,22 @@ impl TrainingConfig {
     ///
     /// When a setting is out of range, the folder cannot be written, there is nothing to resume,
     /// or a step of the training fails.
-    pub fn train(
+    pub fn train<C: ImageClassifierConfig>(
         &self,
-        config: &QhonConfig,
+        config: &C,
         device: &Device,
         images: &ImageDataset,
         run: &Run,
         on_event: impl FnMut(Event) + Send + Sync + 'static,
-    ) -> Result<Qhon, Error> {
+    ) -> Result<C::Classifier, Error> {
         self.check(images)?;
         let (train, valid) = self.split(images);
         let steps = train.len().div_ceil(self.batch_size) * self.n_epochs;
         let schedule =
             self.schedule.init(self.learning_rate, steps).map_err(ErrorKind::BadSchedule)?;
-        prepare(run, [("qhon.json", config.to_string()), ("training.json", self.to_string())])?;
+        prepare(run, [(C::FILE, config.to_string()), ("training.json", self.to_string())])?;
         device.seed(self.seed);
-        let model = config.init(&device.clone().autodiff());
+        let model = config.build(&device.clone().autodiff());
         let train = self.loader(train, device, true);
         let valid = self.loader(valid, device, false);
         let mut training = SupervisedTraining::new(&run.folder, train, valid)
