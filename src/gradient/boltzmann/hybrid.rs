@@ -97,7 +97,13 @@ pub struct HybridReport {
 impl HybridState {
     /// What the last call mixed; `None` before the first.
     pub fn report(&self) -> Option<HybridReport> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).report
+        self.with(|memory| memory.report)
+    }
+
+    /// Held for an instant only, and never while rayon works: a thread that waits there may take up
+    /// another gradient of the same layer.
+    fn with<R>(&self, f: impl FnOnce(&mut Memory) -> R) -> R {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -147,18 +153,18 @@ impl HybridGradient {
         state: &HybridState,
     ) -> Result<IsingGradient, Error> {
         self.check()?;
-        let mut memory = state.0.lock().unwrap_or_else(PoisonError::into_inner);
         let alpha = match self.alpha {
-            Alpha::Fixed(alpha) => alpha,
-            Alpha::Scheduled { start, end, n_calls } => {
-                start + (end - start) * (memory.calls as f64 / n_calls as f64).min(1.0)
+            Alpha::Fixed(alpha) => {
+                state.with(|memory| memory.remember(alpha));
+                alpha
             }
-            Alpha::Adaptive { memory: keep } => {
-                return self.adaptive(sampled, cotangent, keep, &mut memory);
-            }
+            Alpha::Scheduled { start, end, n_calls } => state.with(|memory| {
+                let alpha = start + (end - start) * (memory.calls as f64 / n_calls as f64).min(1.0);
+                memory.remember(alpha);
+                alpha
+            }),
+            Alpha::Adaptive { memory } => return self.adaptive(sampled, cotangent, memory, state),
         };
-        let report = HybridReport { alpha, squared_bias: None, variance: None };
-        memory.remember(report);
         let of = |estimator: IsingEstimator| estimator.gradient(sampled, cotangent);
         match alpha {
             0.0 => of(IsingEstimator::Covariance),
@@ -172,7 +178,7 @@ impl HybridGradient {
         sampled: &SampledModels<'_>,
         cotangent: &[f64],
         keep: f64,
-        memory: &mut Memory,
+        state: &HybridState,
     ) -> Result<IsingGradient, Error> {
         sampled.check(IsingEstimator::Covariance, cotangent)?;
         let quantum = sampled.each_problem(cotangent, covariance::with_variance);
@@ -181,10 +187,8 @@ impl HybridGradient {
         let n = sampled.models.n_spins();
         let difference = difference(n, &classical, &quantum);
         let variance = variances.iter().flat_map(OneGradient::numbers).sum();
-        let report = memory.judge(keep, difference, variance);
-        memory.remember(report);
-        let (classical, quantum) = (sampled.assembled(classical), sampled.assembled(quantum));
-        Ok(mixed(report.alpha, classical, quantum))
+        let alpha = state.with(|memory| memory.judge(keep, difference, variance));
+        Ok(mixed(alpha, sampled.assembled(classical), sampled.assembled(quantum)))
     }
 }
 
@@ -209,13 +213,13 @@ fn mixed(alpha: f64, classical: IsingGradient, quantum: IsingGradient) -> IsingG
 }
 
 impl Memory {
-    fn remember(&mut self, report: HybridReport) {
+    fn remember(&mut self, alpha: f64) {
         self.calls += 1;
-        self.report = Some(report);
+        self.report = Some(HybridReport { alpha, squared_bias: None, variance: None });
     }
 
-    /// Takes in the difference of the two estimators and the variance of one of them.
-    fn judge(&mut self, keep: f64, difference: Vec<f64>, variance: f64) -> HybridReport {
+    /// Takes in the difference of the two estimators and the variance of one of them; the share.
+    fn judge(&mut self, keep: f64, difference: Vec<f64>, variance: f64) -> f64 {
         if self.difference.len() != difference.len() {
             *self = Self { calls: self.calls, ..Self::default() };
             self.difference = vec![0.0; difference.len()];
@@ -234,6 +238,9 @@ impl Memory {
         let squared_bias = (square - 4.0 * noise).max(0.0);
         let total = variance + squared_bias;
         let alpha = if total > 0.0 { variance / total } else { 0.0 };
-        HybridReport { alpha, squared_bias: Some(squared_bias), variance: Some(variance) }
+        self.calls += 1;
+        let (squared_bias, variance) = (Some(squared_bias), Some(variance));
+        self.report = Some(HybridReport { alpha, squared_bias, variance });
+        alpha
     }
 }
