@@ -23,11 +23,5 @@ fn main() -> ExitCode {
     let images = [Digits::train(), Digits::test()];
     let trained = common::set_up(flags.config.as_deref(), network, training)
         .and_then(|(network, training)| common::run("digits", &flags, network, training, images));
-    match trained {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::exit(trained)
 }

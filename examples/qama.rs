@@ -68,13 +68,7 @@ enum Attention {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::exit(run(&Cli::parse()))
 }
 
 fn run(cli: &Cli) -> common::Outcome<()> {

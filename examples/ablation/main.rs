@@ -61,13 +61,7 @@ enum Dataset {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::exit(run(&Cli::parse()))
 }
 
 fn run(cli: &Cli) -> Outcome<()> {

@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// The backend that runs the network.
@@ -85,6 +86,17 @@ pub struct Flags {
 }
 
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// Prints the error that ended an example.
+pub fn exit(outcome: Outcome<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 impl Backend {
     #[allow(deprecated)] // Burn deprecates ndarray
