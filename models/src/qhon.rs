@@ -246,6 +246,12 @@ impl QhonConfig {
 
     fn quantum_features(&self) -> QuantumFeaturesConfig {
         let n = self.n_qubits;
+        let defaults = Self::new(self.image, self.n_classes);
+        assert!(
+            self.sampler == AnnealingSampler::Schroedinger
+                || self.annealing_time == defaults.annealing_time,
+            "annealing_time belongs to the Schroedinger equation: leave it out"
+        );
         let encoding =
             QuantumEncodingConfig::new(n).with_n_layers(self.n_encoding_layers).with_reupload(true);
         let annealing = AnnealingLayerConfig::new(n)
@@ -421,6 +427,13 @@ mod tests {
         assert!(
             without.scale_heads.is_none() && without.forward_scales(images()).scales.is_empty()
         );
+    }
+
+    #[test]
+    #[should_panic(expected = "annealing_time belongs to the Schroedinger equation")]
+    fn a_time_for_a_sampler_without_one() {
+        let config = QhonConfig::new([1, 8, 8], 10).with_annealing_time(3.0);
+        config.with_sampler(AnnealingSampler::Gibbs { beta: 1.0 }).init(&Device::flex());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::schedule::{sigma, unit};
 use super::{IsingSampler, SampleSet};
 use crate::error::{Error, ErrorKind};
 use crate::ising::Ising;
-use crate::statevector::{Evolution, EvolutionInput, MAX_QUBITS};
+use crate::statevector::{Distribution, Evolution, EvolutionInput, MAX_QUBITS};
 use std::f64::consts::FRAC_PI_2;
 
 /// Measures the state that the Schroedinger equation of a transverse-field annealer ends in.
@@ -122,16 +122,11 @@ impl IsingSampler for SchroedingerSampler {
         let start = vec![FRAC_PI_2; n];
         let (fields, couplings, start) = (&fields[..], &couplings[..], &start[..]);
         let input = EvolutionInput { batch: 1, fields, couplings, start, schedule: &schedule };
-        let mut sums = Evolution::each_z(n)?.probabilities_until(&input, &|| stop.now())?;
-        let mut sum = 0.0;
-        sums.iter_mut().for_each(|p| {
-            sum += *p;
-            *p = sum;
-        });
-        // By inversion: the first index whose sum exceeds a uniform number.
+        let probabilities = Evolution::each_z(n)?.probabilities_until(&input, &|| stop.now())?;
+        let distribution = Distribution::new(probabilities.into_iter());
         let read = |r: usize| {
-            let u = sum * Xoshiro::new(self.run.seed, self.run.stream, r as u64).uniform();
-            let index = sums.partition_point(|&sum| sum <= u);
+            let mut rng = Xoshiro::new(self.run.seed, self.run.stream, r as u64);
+            let index = distribution.at(rng.uniform());
             (0..n).map(move |i| 1 - 2 * (index >> i & 1) as i8)
         };
         let spins: Vec<i8> = (0..n_reads).flat_map(read).collect();

@@ -18,6 +18,7 @@ mod natural;
 mod parameter_shift;
 mod spsa;
 
+pub(crate) use boltzmann::pairs;
 pub use boltzmann::{
     Alpha, HybridGradient, HybridReport, HybridState, IsingEstimator, IsingGradient, SampledModels,
     SpinStatistics, mean_field,

@@ -1,6 +1,8 @@
 //! The gradients, once for all backends.
 
-use super::{CircuitRun, QuantumOps, SpinSamples};
+use super::{CircuitRun, QuantumOps, SpinDraw, SpinSamples};
+use crate::annealing::IsingSampler;
+use crate::error::Error;
 use crate::statevector::Evolution;
 use burn::backend::autodiff::{
     Autodiff, NodeId,
@@ -181,6 +183,17 @@ impl<B: QuantumOps, C: CheckpointStrategy> QuantumOps for Autodiff<B, C> {
         _evolution: Arc<Evolution>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         unreachable!("Burn differentiates once: backward runs on the inner backend")
+    }
+
+    fn draw_spins(
+        fields: FloatTensor<Self>,
+        couplings: FloatTensor<Self>,
+        sampler: &dyn IsingSampler,
+        n_reads: usize,
+        estimate: bool,
+    ) -> Result<SpinDraw, Error> {
+        let (fields, couplings) = (fields.into_primitive(), couplings.into_primitive());
+        B::draw_spins(fields, couplings, sampler, n_reads, estimate)
     }
 
     fn spin_statistics(

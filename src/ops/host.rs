@@ -1,7 +1,9 @@
 //! The host implementation: tensors to slices, kernels, slices to tensors.
 
-use super::{CircuitRun, QuantumOps, SpinSamples, jobs};
+use super::{CircuitRun, QuantumOps, SpinDraw, SpinSamples, jobs};
+use crate::annealing::IsingSampler;
 use crate::error::Error;
+use crate::ising::BatchedIsing;
 use crate::statevector::{Evolution, Real};
 use burn::backend::{
     Backend, DType, Element, FloatDType, TensorData, TensorMetadata, tensor::FloatTensor,
@@ -150,6 +152,23 @@ fn run_as<B: HostBackend, T: HostElement, J: HostJob<N, M>, const N: usize, cons
     })
 }
 
+/// Samplers compute in single precision.
+fn draw<B: HostBackend>(
+    tensors: [FloatTensor<B>; 2],
+    sampler: &dyn IsingSampler,
+    n_reads: usize,
+    estimate: bool,
+) -> Result<SpinDraw, Error> {
+    let [fields, couplings] = tensors.map(|tensor| match tensor.dtype() {
+        DType::F32 => tensor,
+        _ => B::float_cast(tensor, FloatDType::F32),
+    });
+    let (n_problems, n) = (fields.shape()[0], fields.shape()[1]);
+    let (fields, couplings) = (B::read::<f32>(&fields), B::read::<f32>(&couplings));
+    let models = BatchedIsing::new(n_problems, n, fields, couplings)?;
+    SpinDraw::new(&models, sampler, n_reads, estimate)
+}
+
 macro_rules! impl_host_ops {
     ($(#[$attribute:meta])* $backend:ty) => {
         $(#[$attribute])*
@@ -195,6 +214,16 @@ macro_rules! impl_host_ops {
             ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
                 let tensors = [fields, couplings, start, schedule, cotangent];
                 run::<Self, _, 5, 4>(jobs::AnnealGradient(&evolution), tensors).into()
+            }
+
+            fn draw_spins(
+                fields: FloatTensor<Self>,
+                couplings: FloatTensor<Self>,
+                sampler: &dyn IsingSampler,
+                n_reads: usize,
+                estimate: bool,
+            ) -> Result<SpinDraw, Error> {
+                draw::<Self>([fields, couplings], sampler, n_reads, estimate)
             }
 
             fn spin_statistics(

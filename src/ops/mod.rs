@@ -14,8 +14,11 @@ mod run;
 mod spins;
 
 pub use run::CircuitRun;
-pub use spins::{SpinSamples, anneal_shots, sample_ising, spin_statistics, spin_tensor};
+pub(crate) use spins::draw_spins;
+pub use spins::{SpinDraw, SpinSamples, anneal_shots, sample_ising, spin_statistics, spin_tensor};
 
+use crate::annealing::IsingSampler;
+use crate::error::Error;
 use crate::statevector::{Evolution, Program};
 use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
 use burn::tensor::{Tensor, assert_shape};
@@ -66,6 +69,15 @@ pub trait QuantumOps: Backend {
         cotangent: FloatTensor<Self>,
         evolution: Arc<Evolution>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// See [`sample_ising`]; with the inverse temperature of the samples where `estimate` asks for it.
+    fn draw_spins(
+        fields: FloatTensor<Self>,
+        couplings: FloatTensor<Self>,
+        sampler: &dyn IsingSampler,
+        n_reads: usize,
+        estimate: bool,
+    ) -> Result<SpinDraw, Error>;
 
     /// See [`spin_statistics`].
     fn spin_statistics(

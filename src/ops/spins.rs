@@ -1,15 +1,14 @@
 //! Sampling of Ising models whose coefficients are tensors.
 
 use super::QuantumOps;
-use crate::annealing::{BatchSampleSet, IsingSampler};
+use crate::annealing::{BatchSampleSet, IsingSampler, effective_beta_of_batch};
 use crate::error::Error;
 use crate::gradient::{HybridGradient, HybridState, SampledModels, SpinStatistics};
 use crate::ising::BatchedIsing;
 use crate::random::Stream;
-use crate::statevector::{Evolution, EvolutionInput};
+use crate::statevector::{Distribution, Evolution, EvolutionInput};
 use burn::backend::Dispatch;
-use burn::tensor::{DType, Device, Tensor, TensorData, assert_shape};
-use std::borrow::Cow;
+use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 use std::sync::Arc;
 
 /// Samples of a batch of Ising models, and how to differentiate means over them.
@@ -58,10 +57,45 @@ pub fn sample_ising(
     sampler: &dyn IsingSampler,
     n_reads: usize,
 ) -> Result<BatchSampleSet, Error> {
-    let [n_problems, n] = check_shapes(fields, couplings);
-    let (fields, couplings) = (fields.to_data(), couplings.to_data());
-    let models = BatchedIsing::new(n_problems, n, floats(&fields), floats(&couplings))?;
-    sampler.sample_batch(&models, n_reads)
+    Ok(draw_spins(fields, couplings, sampler, n_reads, false)?.samples)
+}
+
+/// What a sampler drew.
+#[derive(Debug)]
+pub struct SpinDraw {
+    /// The samples.
+    pub samples: BatchSampleSet,
+    /// Their inverse temperature, if it was to be estimated.
+    pub beta: Option<f64>,
+}
+
+/// As [`sample_ising`], with the inverse temperature of the samples where `estimate` asks for it.
+pub(crate) fn draw_spins(
+    fields: &Tensor<2>,
+    couplings: &Tensor<3>,
+    sampler: &dyn IsingSampler,
+    n_reads: usize,
+    estimate: bool,
+) -> Result<SpinDraw, Error> {
+    check_shapes(fields, couplings);
+    let (fields, couplings) = (fields.clone().into_dispatch(), couplings.clone().into_dispatch());
+    Dispatch::draw_spins(fields, couplings, sampler, n_reads, estimate)
+}
+
+impl SpinDraw {
+    pub(super) fn new(
+        models: &BatchedIsing<'_>,
+        sampler: &dyn IsingSampler,
+        n_reads: usize,
+        estimate: bool,
+    ) -> Result<Self, Error> {
+        let samples = sampler.sample_batch(models, n_reads)?;
+        let beta = match estimate {
+            true => Some(effective_beta_of_batch(models, &samples)?.beta),
+            false => None,
+        };
+        Ok(Self { samples, beta })
+    }
 }
 
 /// The spins of a sample set as a tensor of `+1.0` and `-1.0`, `[n_problems, n_reads, n_spins]`, with
@@ -144,28 +178,13 @@ pub fn anneal_shots(
     let input = EvolutionInput { batch, fields, couplings, start, schedule };
     let probabilities = Evolution::each_z(n)?.probabilities(&input)?;
     let means = probabilities.chunks(1 << n).enumerate().flat_map(|(row, p)| {
-        let spins = measured(p, n, n_shots, &mut Stream::new(seed, row as u64));
-        statistics.mean(&spins)
+        let states = Distribution::new(p.iter().copied());
+        let states = states.draw(n_shots, &mut Stream::new(seed, row as u64)).into_iter();
+        let spins = states.flat_map(|state| (0..n).map(move |i| 1 - 2 * (state >> i & 1) as i8));
+        statistics.mean(&spins.collect::<Vec<i8>>())
     });
     let means = TensorData::new(means.collect::<Vec<f64>>(), [batch, statistics.len()]);
     Ok(Tensor::from_data(means, (&to.0, to.1)))
-}
-
-/// Configurations drawn by inversion, `[n_shots, n]`; bit 0 is spin +1.
-fn measured(probabilities: &[f64], n: usize, n_shots: usize, stream: &mut Stream) -> Vec<i8> {
-    let mut sum = 0.0;
-    let add = |p: &f64| {
-        sum += p;
-        sum
-    };
-    let sums: Vec<f64> = probabilities.iter().map(add).collect();
-    let last = sums.len() - 1;
-    let shot = |_| {
-        let u = sums[last] * stream.uniform();
-        let state = sums.partition_point(|&sum| sum <= u).min(last);
-        (0..n).map(move |i| 1 - 2 * (state >> i & 1) as i8)
-    };
-    (0..n_shots).flat_map(shot).collect()
 }
 
 fn check_shapes(fields: &Tensor<2>, couplings: &Tensor<3>) -> [usize; 2] {
@@ -176,13 +195,6 @@ fn check_shapes(fields: &Tensor<2>, couplings: &Tensor<3>) -> [usize; 2] {
         assert_shape!(couplings, [n_problems, n, n]);
     }
     [n_problems, n]
-}
-
-fn floats(data: &TensorData) -> Cow<'_, [f32]> {
-    match data.dtype() {
-        DType::F32 => Cow::Borrowed(data.as_slice().expect("the dtype was checked")),
-        _ => data.iter::<f32>().collect(),
-    }
 }
 
 /// Means of spins, and of products of two, over given samples of Ising models, differentiable by

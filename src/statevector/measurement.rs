@@ -109,7 +109,7 @@ impl Program {
         seed: u64,
     ) -> Result<Vec<usize>, Error> {
         self.each_state(batch, inputs, weights, |b, state| {
-            Distribution::new(state).draw(shots, &mut Stream::new(seed, b as u64))
+            Distribution::of_state(state).draw(shots, &mut Stream::new(seed, b as u64))
         })
         .map(|rows| rows.concat())
     }
@@ -263,7 +263,7 @@ impl Group {
         mut stream: Stream,
         total: &mut [(f64, f64)],
     ) {
-        let outcomes = Distribution::new(&self.rotated(state)).draw(shots, &mut stream);
+        let outcomes = Distribution::of_state(&self.rotated(state)).draw(shots, &mut stream);
         let parity = |bits: usize| if bits.count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
         let mut observables: Vec<usize> = self.terms.iter().map(|&(_, _, k)| k).collect();
         observables.dedup();
@@ -305,26 +305,31 @@ fn variance(observable: &Observable, state: &[Complex64]) -> f64 {
     rest.sum::<f64>() / norm
 }
 
-/// The probabilities of a state, added up.
-struct Distribution(Vec<f64>);
+/// The probabilities of basis states, added up.
+pub(crate) struct Distribution(Vec<f64>);
 
 impl Distribution {
-    fn new(state: &[Complex64]) -> Self {
+    pub fn new(probabilities: impl Iterator<Item = f64>) -> Self {
         let mut sum = 0.0;
-        let add = |z: &Complex64| {
-            sum += z.norm_sqr();
+        let add = |p: f64| {
+            sum += p;
             sum
         };
-        Self(state.iter().map(add).collect())
+        Self(probabilities.map(add).collect())
     }
 
-    /// By inversion: the first index whose sum exceeds a uniform number, so none of probability 0.
-    fn draw(&self, shots: usize, stream: &mut Stream) -> Vec<usize> {
+    fn of_state(state: &[Complex64]) -> Self {
+        Self::new(state.iter().map(Complex64::norm_sqr))
+    }
+
+    /// The index for a uniform number in `[0, 1)`, by inversion: the first whose sum exceeds it, so
+    /// none of probability 0.
+    pub fn at(&self, uniform: f64) -> usize {
         let total = self.0[self.0.len() - 1];
-        let one = |_| {
-            let u = total * stream.uniform();
-            self.0.partition_point(|&sum| sum <= u)
-        };
-        (0..shots).map(one).collect()
+        self.0.partition_point(|&sum| sum <= total * uniform)
+    }
+
+    pub fn draw(&self, shots: usize, stream: &mut Stream) -> Vec<usize> {
+        (0..shots).map(|_| self.at(stream.uniform())).collect()
     }
 }

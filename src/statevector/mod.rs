@@ -35,6 +35,7 @@ mod worker;
 pub use adjoint::{Gradient, States};
 pub use density::{DensityMatrix, MAX_QUBITS as MAX_DENSITY_QUBITS};
 pub use evolution::{Evolution, EvolutionGradient, EvolutionInput};
+pub(crate) use measurement::Distribution;
 pub use measurement::Estimate;
 pub use program::{MAX_QUBITS, Program};
 pub use real::Real;

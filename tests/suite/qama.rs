@@ -467,3 +467,18 @@ fn a_mask_of_another_length() {
     let x = Tensor::zeros([1, 4, D], &device);
     config().init(&device).forward(QamaInput::self_attn(x).mask_pad(hidden));
 }
+
+#[test]
+#[should_panic(expected = "leave n_iterations and initial_bias out")]
+fn iterations_of_exactly_one() {
+    let config = config().with_selection(QamaSelection::ExactlyOne).with_n_iterations(9);
+    config.with_coupling(QamaCoupling::None).init(&Device::flex());
+}
+
+#[test]
+#[should_panic(expected = "`selection` and `n_iterations` would be ignored")]
+fn a_selection_beside_a_sampler_that_is_given() {
+    let sampler = std::sync::Arc::new(Random::default());
+    let config = config().with_selection(QamaSelection::Gibbs);
+    config.init_with_sampler(&Device::flex(), sampler, SampleTemperature::Known(1.0));
+}

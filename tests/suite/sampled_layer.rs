@@ -421,3 +421,11 @@ fn shots_are_means_of_measurements_with_the_exact_gradient() {
 fn no_shots() {
     init(AnnealingLayerConfig::new(N).with_shots(Some(Shots::new(0))));
 }
+
+#[test]
+#[should_panic(expected = "`sampler` and `n_steps` of the config would be ignored: leave them out")]
+fn steps_beside_a_sampler_that_is_given() {
+    let sampler = Arc::new(GibbsSampler::new(1.0));
+    let config = AnnealingLayerConfig::new(N).with_n_steps(9);
+    config.init_with_sampler(&Device::flex(), sampler, SampleTemperature::Known(1.0));
+}

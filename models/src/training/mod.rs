@@ -85,9 +85,10 @@ pub struct Run {
 impl TrainingConfig {
     /// Trains a new network on `device`, and returns it in its state for inference.
     ///
-    /// The folder of the run receives both configurations (`qhon.json`, `training.json`), the
+    /// The folder of the run receives both configurations (`training.json`, and the
+    /// network's [`FILE`](ImageClassifierConfig::FILE)), the
     /// checkpoints of the last two epochs, and the trained network (`model.bpk`):
-    /// `QhonConfig::load("qhon.json")?.init(&device).load_file("model.bpk")` gives it back.
+    /// for QHON, `QhonConfig::load("qhon.json")?.init(&device).load_file("model.bpk")` gives it back.
     ///
     /// Parameters, dropout and the order of the images follow from the seed, if nothing else in the
     /// process draws from Burn's generator meanwhile: it is one per process on CPU backends. A resumed run goes on

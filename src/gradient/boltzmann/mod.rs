@@ -218,7 +218,7 @@ impl SampledModels<'_> {
 }
 
 /// `i < j` in lexicographic order.
-fn pairs(n: usize) -> impl Iterator<Item = (usize, usize)> {
+pub(crate) fn pairs(n: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..n).flat_map(move |i| (i + 1..n).map(move |j| (i, j)))
 }
 

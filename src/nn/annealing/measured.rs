@@ -1,27 +1,25 @@
 //! Finitely many shots after the Schroedinger equation.
 
 use super::Shots;
+use super::sampled::Seeds;
 use crate::error::Error;
 use crate::gradient::SpinStatistics;
 use crate::ops::{anneal_expectation, anneal_shots};
 use crate::statevector::Evolution;
 use burn::tensor::Tensor;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Measurements of the state, with the gradient of its expectation values.
 #[derive(Debug)]
 pub(super) struct Measuring {
     shots: Shots,
     statistics: SpinStatistics,
-    seed: u64,
-    /// Calls that were differentiated: each has measurements of its own.
-    calls: AtomicU64,
+    seeds: Seeds,
 }
 
 impl Measuring {
     pub fn new(shots: Shots, statistics: SpinStatistics, seed: u64) -> Self {
-        Self { shots, statistics, seed, calls: AtomicU64::new(0) }
+        Self { shots, statistics, seeds: Seeds::new(seed) }
     }
 
     /// Fields, start angles and pulses as in [`anneal_expectation`].
@@ -34,12 +32,11 @@ impl Measuring {
         let inputs = [&fields, &start].map(|x| x.clone().without_autodiff());
         let (j, p) = (couplings.clone().without_autodiff(), pulses.clone().without_autodiff());
         let exact = anneal_expectation(fields, couplings, start, pulses, evolution);
-        if !exact.is_tracked() && !self.shots.in_evaluation {
+        let tracked = exact.is_tracked();
+        if !tracked && !self.shots.in_evaluation {
             return Ok(exact);
         }
-        let tracked = exact.is_tracked();
-        let call = if tracked { 1 + self.calls.fetch_add(1, Ordering::Relaxed) } else { 0 };
-        let seed = super::sampled::seed_of_call(self.seed, call);
+        let seed = self.seeds.next(tracked);
         let measured = anneal_shots(inputs, j, p, &self.statistics, self.shots.n_shots, seed)?;
         let value = exact.clone().without_autodiff();
         Ok(exact + (measured - value))

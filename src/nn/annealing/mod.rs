@@ -11,7 +11,7 @@ pub use schedule::{AnnealingSchedule, LearnedSchedule};
 use crate::annealing::IsingSampler;
 use crate::circuit::PauliString;
 use crate::error::Error;
-use crate::gradient::{HybridGradient, HybridReport, SpinStatistics};
+use crate::gradient::{HybridGradient, HybridReport, SpinStatistics, pairs};
 use crate::ops::anneal_expectation;
 use crate::statevector::Evolution;
 use burn::config::Config;
@@ -155,10 +155,6 @@ enum Dynamics {
     Sampled(Sampling, SpinStatistics),
 }
 
-fn pairs(n: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..n).flat_map(move |i| (i + 1..n).map(move |j| (i, j)))
-}
-
 impl AnnealingLayerConfig {
     /// Initialises a new layer.
     ///
@@ -177,8 +173,7 @@ impl AnnealingLayerConfig {
     }
 
     /// Initialises a new layer whose samples come from `sampler`: a simulator of this crate or a
-    /// device. `temperature` is that of its samples. `n_steps` and `sampler` of the config do not
-    /// apply.
+    /// device. `temperature` is that of its samples.
     ///
     /// ```
     /// use burn::tensor::{Device, Tensor};
@@ -201,6 +196,11 @@ impl AnnealingLayerConfig {
         sampler: Arc<dyn IsingSampler>,
         temperature: SampleTemperature,
     ) -> AnnealingLayer {
+        let defaults = Self::new(self.n_qubits);
+        assert!(
+            self.sampler == defaults.sampler && self.n_steps == defaults.n_steps,
+            "a sampler is given, so `sampler` and `n_steps` of the config would be ignored: leave them out"
+        );
         self.init_with(device, self.sampled(sampler, temperature))
     }
 

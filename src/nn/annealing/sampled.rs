@@ -1,13 +1,9 @@
 //! Stochastic samplers behind the annealing layer.
 
-use crate::annealing::{
-    BatchSampleSet, GibbsSampler, IsingSampler, PathIntegral, Schedule, SimulatedAnnealing,
-    effective_beta_of_batch,
-};
+use crate::annealing::{GibbsSampler, IsingSampler, PathIntegral, Schedule, SimulatedAnnealing};
 use crate::error::{Error, ErrorKind};
 use crate::gradient::{HybridGradient, HybridReport, HybridState, SpinStatistics};
-use crate::ising::BatchedIsing;
-use crate::ops::{SpinSamples, sample_ising, spin_statistics};
+use crate::ops::{SpinSamples, draw_spins, spin_statistics};
 use burn::config::Config;
 use burn::tensor::Tensor;
 use std::sync::Arc;
@@ -76,7 +72,7 @@ pub enum SampleTemperature {
     /// This one.
     Known(f64),
     /// Estimated from the samples of each call by maximum pseudo-likelihood
-    /// ([`effective_beta_of_batch`]): for annealers and devices.
+    /// ([`effective_beta_of_batch`](crate::annealing::effective_beta_of_batch)): for annealers and devices.
     Estimated,
 }
 
@@ -86,11 +82,29 @@ pub(in crate::nn) struct Sampling {
     sampler: Arc<dyn IsingSampler>,
     temperature: SampleTemperature,
     n_reads: usize,
-    seed: u64,
+    seeds: Seeds,
     gradient: HybridGradient,
     state: Arc<HybridState>,
-    /// Calls that were differentiated: each has samples of its own.
+}
+
+/// A seed for each call.
+#[derive(Debug)]
+pub(super) struct Seeds {
+    seed: u64,
+    /// Calls that were differentiated.
     calls: AtomicU64,
+}
+
+impl Seeds {
+    pub fn new(seed: u64) -> Self {
+        Self { seed, calls: AtomicU64::new(0) }
+    }
+
+    /// Inference repeats itself; training must not.
+    pub fn next(&self, tracked: bool) -> u64 {
+        let call = if tracked { 1 + self.calls.fetch_add(1, Ordering::Relaxed) } else { 0 };
+        self.seed ^ call.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
 }
 
 impl Sampling {
@@ -110,8 +124,8 @@ impl Sampling {
         if let SampleTemperature::Known(beta) = temperature {
             super::positive("beta", beta);
         }
-        let (state, calls) = (Arc::default(), AtomicU64::default());
-        Self { sampler, temperature, n_reads, seed, gradient, state, calls }
+        let (seeds, state) = (Seeds::new(seed), Arc::default());
+        Self { sampler, temperature, n_reads, seeds, gradient, state }
     }
 
     /// Means over `n_reads` samples, `[batch, n_statistics]`.
@@ -122,16 +136,17 @@ impl Sampling {
         statistics: SpinStatistics,
     ) -> Result<Tensor<2>, Error> {
         let tracked = fields.is_tracked() || couplings.is_tracked();
-        // Inference repeats itself; training must not.
-        let call = if tracked { 1 + self.calls.fetch_add(1, Ordering::Relaxed) } else { 0 };
-        let reseeded = self.sampler.reseeded(seed_of_call(self.seed, call));
+        let reseeded = self.sampler.reseeded(self.seeds.next(tracked));
         let sampler = reseeded.as_ref().unwrap_or(&self.sampler);
-        let samples = sample_ising(&fields, &couplings, &**sampler, self.n_reads)?;
-        let beta = match self.temperature {
-            SampleTemperature::Known(beta) => beta,
-            SampleTemperature::Estimated if !tracked => 1.0,
-            SampleTemperature::Estimated => estimated(&fields, &couplings, &samples)?,
+        let estimate = tracked && self.temperature == SampleTemperature::Estimated;
+        let draw = draw_spins(&fields, &couplings, &**sampler, self.n_reads, estimate)?;
+        let beta = match (self.temperature, draw.beta) {
+            (SampleTemperature::Known(beta), _) => beta,
+            (SampleTemperature::Estimated, Some(beta)) => finite(beta)?,
+            // Nothing will be differentiated.
+            (SampleTemperature::Estimated, None) => 1.0,
         };
+        let samples = draw.samples;
         let (gradient, state) = (self.gradient, self.state.clone());
         let samples = SpinSamples { samples, beta, statistics, gradient, state };
         Ok(spin_statistics(fields, couplings, Arc::new(samples)))
@@ -142,21 +157,7 @@ impl Sampling {
     }
 }
 
-/// A seed for each call, spread over all bits.
-pub(super) fn seed_of_call(seed: u64, call: u64) -> u64 {
-    seed ^ call.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-fn estimated(
-    fields: &Tensor<2>,
-    couplings: &Tensor<3>,
-    samples: &BatchSampleSet,
-) -> Result<f64, Error> {
-    let [n_problems, n] = fields.dims();
-    let floats = |data: burn::tensor::TensorData| data.iter::<f32>().collect::<Vec<f32>>();
-    let (fields, couplings) = (floats(fields.to_data()), floats(couplings.to_data()));
-    let models = BatchedIsing::new(n_problems, n, fields, couplings)?;
-    let beta = effective_beta_of_batch(&models, samples)?.beta;
+fn finite(beta: f64) -> Result<f64, Error> {
     if beta.is_finite() {
         return Ok(beta);
     }

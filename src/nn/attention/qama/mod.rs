@@ -154,8 +154,7 @@ impl QamaConfig {
     }
 
     /// Initialises a new layer whose selections are sampled by `sampler`, a simulator of this crate
-    /// or a device; `temperature` is that of its samples. `selection`, `beta` and `n_iterations` of
-    /// the config do not apply.
+    /// or a device; `temperature` is that of its samples. `beta` of the config bounds the couplings.
     ///
     /// # Panics
     ///
@@ -166,6 +165,11 @@ impl QamaConfig {
         sampler: Arc<dyn IsingSampler>,
         temperature: SampleTemperature,
     ) -> Qama {
+        let defaults = Self::new(self.d_model, self.n_heads);
+        assert!(
+            self.selection == defaults.selection && self.n_iterations == defaults.n_iterations,
+            "a sampler is given, so `selection` and `n_iterations` would be ignored: leave them out"
+        );
         self.init_with(device, Selector::sampled(self, &sampler, temperature))
     }
 

@@ -59,10 +59,15 @@ impl Selector {
                 && config.seed == defaults.seed,
             "n_reads, gradient and seed belong to samplers: set `selection`, or leave them out"
         );
-        match config.selection {
-            QamaSelection::ExactlyOne => Self::ExactlyOne,
-            _ => Self::MeanField,
+        if config.selection == QamaSelection::MeanField {
+            return Self::MeanField;
         }
+        assert!(
+            config.n_iterations == defaults.n_iterations
+                && config.initial_bias == defaults.initial_bias,
+            "softmax knows no iterations, nor a bias of all keys: leave n_iterations and initial_bias out"
+        );
+        Self::ExactlyOne
     }
 
     pub fn sampled(
