@@ -16,19 +16,18 @@ use std::sync::Arc;
 #[derive(Debug)]
 struct CircuitBackward;
 
+// The tensors themselves, not nodes to compute again: they are small beside the states that are kept.
 impl<B: QuantumOps> Backward<B, 2> for CircuitBackward {
-    type State = ([NodeId; 2], CircuitRun);
+    type State = ([FloatTensor<B>; 2], CircuitRun);
 
     fn backward(
         self,
         ops: Ops<Self::State, 2>,
         grads: &mut Gradients,
-        checkpointer: &mut Checkpointer,
+        _checkpointer: &mut Checkpointer,
     ) {
-        let (parents, run) = ops.state;
+        let ([inputs, weights], run) = ops.state;
         let cotangent = grads.consume::<B>(&ops.node);
-        let [inputs, weights] =
-            parents.map(|id| checkpointer.retrieve_node_output::<FloatTensor<B>>(id));
         let (inputs, weights) = B::circuit_expectation_backward(inputs, weights, cotangent, run);
         for (parent, gradient) in ops.parents.into_iter().zip([inputs, weights]) {
             if let Some(node) = parent {
@@ -126,12 +125,11 @@ impl<B: QuantumOps, C: CheckpointStrategy> QuantumOps for Autodiff<B, C> {
     ) -> FloatTensor<Self> {
         let nodes = [inputs.node(), weights.node()];
         match CircuitBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(mut prep) => {
-                let parents = [&inputs, &weights].map(|tensor| prep.checkpoint(tensor));
+            OpsKind::Tracked(prep) => {
                 let (inputs, weights) = (inputs.into_primitive(), weights.into_primitive());
                 let run = run.keep();
-                let out = B::circuit_expectation(inputs, weights, run.clone());
-                prep.finish((parents, run), out)
+                let out = B::circuit_expectation(inputs.clone(), weights.clone(), run.clone());
+                prep.finish(([inputs, weights], run), out)
             }
             OpsKind::UnTracked(prep) => {
                 let (inputs, weights) = (inputs.into_primitive(), weights.into_primitive());

@@ -9,7 +9,7 @@
 //!
 //! - [Jones and Gacon (2020)](https://arxiv.org/abs/2009.02823). Their `|lambda>` is our `bra`.
 
-use super::bound::Bound;
+use super::bound::{Bound, Values};
 use super::buffer::Buffer;
 use super::expectation::{check_finite, for_each_item, gather_rows, jobs, rows, tiles};
 use super::kernels::bind::Sums;
@@ -18,6 +18,7 @@ use super::worker::Worker;
 use super::{Program, Real};
 use crate::error::{Error, ErrorKind, length};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The gradient of `sum_{b,k} c[b, k] out[b, k]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,8 +117,17 @@ impl Program {
 pub struct States<T> {
     batch: usize,
     n_qubits: usize,
-    /// One for each tile of each job, or nothing if they were too large to keep.
-    jobs: Option<Vec<Vec<Buffer<T>>>>,
+    /// Nothing if they were too large to keep.
+    shares: Option<Vec<KeptShare<T>>>,
+}
+
+/// What is kept of a share.
+#[derive(Debug)]
+struct KeptShare<T> {
+    /// What its samples have in common.
+    shared: Arc<[Values<T>]>,
+    /// A state for each tile of each job.
+    jobs: Vec<Vec<Buffer<T>>>,
 }
 
 /// Kept bytes, at most.
@@ -131,7 +141,7 @@ pub(super) fn forward<T: Real>(
 ) -> (Vec<T>, States<T>) {
     let n_qubits = program.n_qubits;
     if (batch << program.n_qubits).saturating_mul(2 * size_of::<T>()) > MAX_KEPT {
-        return (T::expectation(program, batch, x, w), States { batch, n_qubits, jobs: None });
+        return (T::expectation(program, batch, x, w), States { batch, n_qubits, shares: None });
     }
     let (mut values, mut kept) = (Vec::new(), Vec::new());
     for share in layout::shares::<T>(batch, program.n_qubits) {
@@ -149,12 +159,14 @@ pub(super) fn forward<T: Real>(
             }
             (values, kets)
         });
+        let mut jobs = Vec::with_capacity(parts.len());
         for (part, kets) in parts {
             values.extend(part);
-            kept.push(kets);
+            jobs.push(kets);
         }
+        kept.push(KeptShare { shared: bound.shared.clone(), jobs });
     }
-    (values, States { batch, n_qubits, jobs: Some(kept) })
+    (values, States { batch, n_qubits, shares: Some(kept) })
 }
 
 pub(super) fn backward<T: Real>(
@@ -164,12 +176,14 @@ pub(super) fn backward<T: Real>(
     w: &[T],
     c: &[T],
 ) -> Gradient<T> {
-    let Some(kept) = states.jobs else {
+    let Some(kept) = states.shares else {
         return T::gradient(program, states.batch, x, w, c);
     };
     let mut kept = kept.into_iter();
-    sum_shares(program, states.batch, w, |bound, share| {
-        let jobs: Vec<_> = jobs(bound, &share.samples).into_iter().zip(kept.by_ref()).collect();
+    sum_shares(program, states.batch, |share| {
+        let kept = kept.next().expect("as many shares as in the forward pass");
+        let bound = &Bound::again(program, w, share, kept.shared);
+        let jobs = jobs(bound, &share.samples).into_iter().zip(kept.jobs).collect();
         for_each_item(bound, share, jobs, |worker, (job, kets)| {
             job_gradient(bound, worker, job, x, c, Some(kets))
         })
@@ -183,7 +197,8 @@ pub(super) fn run<T: Real>(
     w: &[T],
     c: &[T],
 ) -> Gradient<T> {
-    sum_shares(program, batch, w, |bound, share| {
+    sum_shares(program, batch, |share| {
+        let bound = &Bound::new(program, w, share);
         for_each_item(bound, share, jobs(bound, &share.samples), |worker, job| {
             job_gradient(bound, worker, job, x, c, None)
         })
@@ -194,8 +209,7 @@ pub(super) fn run<T: Real>(
 fn sum_shares<T: Real>(
     program: &Program,
     batch: usize,
-    w: &[T],
-    mut parts: impl FnMut(&Bound<T>, &Share) -> Vec<Gradient<T>>,
+    mut parts: impl FnMut(&Share) -> Vec<Gradient<T>>,
 ) -> Gradient<T> {
     let mut whole = Gradient {
         values: Vec::with_capacity(batch * program.n_observables),
@@ -203,7 +217,7 @@ fn sum_shares<T: Real>(
         weights: vec![T::zero(); program.n_weights],
     };
     for share in layout::shares::<T>(batch, program.n_qubits) {
-        for part in parts(&Bound::new(program, w, &share), &share) {
+        for part in parts(&share) {
             whole.values.extend(part.values);
             whole.inputs.extend(part.inputs);
             whole.weights.iter_mut().zip(part.weights).for_each(|(sum, g)| *sum += g);
@@ -224,7 +238,9 @@ fn job_gradient<T: Real>(
 ) -> Gradient<T> {
     let (program, n) = (bound.program, bound.lanes);
     let (n_inputs, width) = (program.n_inputs, program.n_observables);
-    let mut part = Gradient { values: Vec::new(), inputs: Vec::new(), weights: Vec::new() };
+    let room = |width: usize| Vec::with_capacity(job.len() * width);
+    let values = if kets.is_none() { room(width) } else { Vec::new() };
+    let mut part = Gradient { values, inputs: room(n_inputs), weights: Vec::new() };
     let mut values = vec![T::zero(); width * n];
     let mut sums = Sums {
         inputs: vec![T::zero(); n_inputs * n],

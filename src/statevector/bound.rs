@@ -2,16 +2,14 @@
 
 use super::buffer::Buffer;
 use super::kernels::bind::{Angles, Bind, Coefficients, Turns};
-use super::kernels::gate::Rule;
 use super::kernels::polynomial::{Expand, Expansion, Masks};
-use super::kernels::remap::{Factors, Gather};
-use super::kernels::turn::Stages;
+use super::kernels::remap::Factors;
 use super::layout::{Cut, Share};
-use super::plan::{Diagonal, Pass, Run, is_shared};
-use super::program::Instruction;
+use super::plan::{Diagonal, Run};
 use super::simd::Machine;
+use super::tables::{GateTable, RunsTable, Table, Tables};
 use super::{Program, Real};
-use crate::circuit::Angle;
+use std::sync::Arc;
 
 /// Larger states have no tables of a factor for each amplitude: they would rival the state.
 const MAX_TABLE: usize = 12;
@@ -28,82 +26,78 @@ pub struct Bound<'a, T> {
     /// Registers of a state.
     pub registers: usize,
     pub cut: Cut,
-    pub passes: Vec<BoundPass<'a, T>>,
-    /// Of the observables.
-    pub masks: Masks,
-    /// Of the identity.
-    pub norm: Masks,
-}
-
-pub enum BoundPass<'a, T> {
-    Qubits(BoundRuns<'a, T>),
-    Diagonal(Box<BoundDiagonal<'a, T>>),
-    Gate(BoundGate<'a, T>),
-}
-
-pub struct BoundRuns<'a, T> {
-    pub runs: &'a [Run],
-    pub stages: Stages,
-    pub shared: bool,
-    /// Eight registers for each run; those that differ between samples are in the worker.
-    pub matrices: Buffer<T>,
-}
-
-pub struct BoundDiagonal<'a, T> {
-    pub diagonal: &'a Diagonal,
-    pub masks: Masks,
-    /// Nothing if it differs between samples, or if there are no terms.
-    pub phase: Option<Phase<T>>,
-    pub forward: Option<Gather>,
-    pub backward: Option<Gather>,
-}
-
-pub struct BoundGate<'a, T> {
-    pub instruction: &'a Instruction,
-    pub rule: Rule,
-    /// The angle, and what to multiply it with before its sine and cosine are taken.
-    pub angle: Option<(Angle, f64)>,
-    pub turn: Buffer<T>,
+    pub tables: &'a Tables,
+    /// For each pass, what the weights say of it. Matrices of samples have room here, but no value.
+    pub shared: Arc<[Values<T>]>,
 }
 
 /// A diagonal with its angles.
+#[derive(Debug, Clone)]
 pub enum Phase<T> {
     Factors(Factors<T>),
     /// The coefficients of its polynomial, where a table would be too large.
     Polynomial(Buffer<T>),
 }
 
-/// What one sample, or one tile of samples, has of its own: for each pass, what of it is not shared.
-pub enum Own<T> {
+/// What angles make of a pass.
+#[derive(Debug, Clone)]
+pub enum Values<T> {
     Nothing,
+    /// Eight registers for each run.
     Matrices(Buffer<T>),
     Phase(Phase<T>),
+    /// A register of cosines and one of sines.
     Turn(Buffer<T>),
+}
+
+impl<T> Values<T> {
+    pub fn matrices(&self) -> &[T] {
+        match self {
+            Self::Matrices(matrices) => matrices,
+            _ => &[],
+        }
+    }
+
+    pub fn phase(&self) -> Option<&Phase<T>> {
+        match self {
+            Self::Phase(phase) => Some(phase),
+            _ => None,
+        }
+    }
+
+    pub fn turn(&self) -> &[T] {
+        match self {
+            Self::Turn(turn) => turn,
+            _ => &[],
+        }
+    }
 }
 
 impl<'a, T: Real> Bound<'a, T> {
     pub fn new(program: &'a Program, weights: &'a [T], share: &Share) -> Self {
-        let machine = share.machine;
-        let mut bound = Self {
+        let mut bound = Self::again(program, weights, share, Arc::new([]));
+        bound.shared = bound.tables.passes.iter().map(|table| bound.bind(table)).collect();
+        bound
+    }
+
+    /// With the values of an earlier run with the same weights.
+    pub fn again(
+        program: &'a Program,
+        weights: &'a [T],
+        share: &Share,
+        shared: Arc<[Values<T>]>,
+    ) -> Self {
+        let (machine, lane_bits) = (share.machine, share.machine.lane_bits::<T>());
+        Self {
             program,
             weights,
             machine,
             lanes: machine.lanes::<T>(),
-            registers: 1 << program.n_qubits >> machine.lane_bits::<T>(),
+            registers: 1 << program.n_qubits >> lane_bits,
             cut: Cut::new(program.n_qubits, share.samples.len()),
-            passes: Vec::with_capacity(program.plan.len()),
-            masks: Masks::new(program.diagonal.iter().map(|&(_, mask, _)| mask).collect()),
-            norm: Masks::new(vec![0]),
-        };
-        for pass in &program.plan {
-            let pass = match pass {
-                Pass::Qubits(runs) => BoundPass::Qubits(bound.runs(runs)),
-                Pass::Diagonal(diagonal) => BoundPass::Diagonal(Box::new(bound.diagonal(diagonal))),
-                Pass::Gate(instruction) => BoundPass::Gate(bound.gate(instruction)),
-            };
-            bound.passes.push(pass);
+            tables: program.tables(lane_bits),
+            shared,
         }
-        bound
     }
 
     /// The angles that do not depend on samples.
@@ -123,62 +117,52 @@ impl<'a, T: Real> Bound<'a, T> {
         T::pool(self.program).give(state);
     }
 
-    fn runs(&self, runs: &'a [Run]) -> BoundRuns<'a, T> {
+    /// What samples share of a pass.
+    fn bind(&self, table: &Table) -> Values<T> {
+        match table {
+            Table::Qubits(table) => Values::Matrices(self.matrices(&table.runs)),
+            Table::Gate(table) => Values::Turn(self.turn(table)),
+            Table::Diagonal(table) if table.shared && table.masks.len() > 0 => {
+                // Tiles read a table in the layout of single states.
+                let singly = self.machine.singly();
+                let registers = (1 << self.program.n_qubits >> singly.lane_bits::<T>()).max(1);
+                let (angles, layout) = (self.shared_angles(), (singly, registers));
+                Values::Phase(self.phase(&table.diagonal, &table.masks, angles, layout, None))
+            }
+            Table::Diagonal(_) => Values::Nothing,
+        }
+    }
+
+    fn matrices(&self, runs: &[Run]) -> Buffer<T> {
         let mut matrices = Buffer::zeros(8 * self.lanes * runs.len());
         let angles = self.shared_angles();
         self.machine.launch(Bind { runs, angles, shared: true, matrices: &mut matrices });
-        BoundRuns {
-            runs,
-            stages: Stages::new(runs, self.machine.lane_bits::<T>(), self.registers),
-            shared: runs.iter().all(Run::is_shared),
-            matrices,
-        }
+        matrices
     }
 
-    fn diagonal(&self, diagonal: &'a Diagonal) -> BoundDiagonal<'a, T> {
-        let masks = Masks::new(diagonal.terms.iter().map(|term| term.mask).collect());
-        let (bits, n) = (self.machine.lane_bits::<T>(), self.registers);
-        let map = diagonal.map.as_ref();
-        let mut phase = None;
-        if diagonal.is_shared() && masks.len() > 0 {
-            // Tiles read a table in the layout of single states.
-            let table = self.machine.singly();
-            let registers = (1 << self.program.n_qubits >> table.lane_bits::<T>()).max(1);
-            self.phase(diagonal, &masks, self.shared_angles(), (table, registers), &mut phase);
-        }
-        BoundDiagonal {
-            diagonal,
-            phase,
-            masks,
-            forward: map.map(|map| Gather::new(&map.source, bits, n)),
-            backward: map.map(|map| Gather::new(&map.target, bits, n)),
-        }
-    }
-
-    fn gate(&self, instruction: &'a Instruction) -> BoundGate<'a, T> {
-        let angle = instruction.angle();
+    fn turn(&self, table: &GateTable) -> Buffer<T> {
         let mut turn = Buffer::zeros(2 * self.lanes);
-        if let Some((angle, scale)) = angle.filter(|(angle, _)| is_shared(angle)) {
+        if let Some((angle, scale)) = table.angle.filter(|_| table.shared) {
             let angles = self.shared_angles();
             self.machine.launch(Turns { angle, scale, angles, out: &mut turn });
         }
-        BoundGate { instruction, rule: Rule::gate(instruction), angle, turn }
+        turn
     }
 
-    /// Binds a diagonal for a machine and a number of registers, into the memory of `phase`.
+    /// Binds a diagonal for a machine and a number of registers, into the memory of an earlier one.
     fn phase(
         &self,
         diagonal: &Diagonal,
         masks: &Masks,
         angles: Angles<T>,
         (machine, registers): (Machine, usize),
-        phase: &mut Option<Phase<T>>,
-    ) {
+        earlier: Option<Phase<T>>,
+    ) -> Phase<T> {
         let terms = &diagonal.terms;
         let mut coefficients = Buffer::zeros(self.lanes * terms.len());
         machine.launch(Coefficients { terms, angles, out: &mut coefficients });
         if self.program.n_qubits <= MAX_TABLE {
-            let mut table = match phase.take() {
+            let mut table = match earlier {
                 Some(Phase::Factors(Factors::Shared(table) | Factors::Each(table))) => table,
                 _ => Buffer::zeros(2 * self.lanes * registers),
             };
@@ -187,11 +171,11 @@ impl<'a, T: Real> Bound<'a, T> {
             machine.launch(Expand { masks, coefficients, expansion, registers: 0..registers });
             let each = !machine.single;
             let factors = if each { Factors::Each(table) } else { Factors::Shared(table) };
-            *phase = Some(Phase::Factors(factors));
+            Phase::Factors(factors)
         } else if masks.are_singles() {
-            *phase = Some(Phase::Factors(self.split(masks, &coefficients, registers)));
+            Phase::Factors(self.split(masks, &coefficients, registers))
         } else {
-            *phase = Some(Phase::Polynomial(coefficients));
+            Phase::Polynomial(coefficients)
         }
     }
 
@@ -225,41 +209,45 @@ impl<'a, T: Real> Bound<'a, T> {
     }
 
     /// Room for what the samples of a tile do not share.
-    pub fn own(&self) -> Vec<Own<T>> {
-        let room = |pass: &BoundPass<T>| match pass {
-            BoundPass::Qubits(runs) if !runs.shared => Own::Matrices(runs.matrices.clone()),
-            BoundPass::Gate(gate) if gate.angle.is_some_and(|(angle, _)| !is_shared(&angle)) => {
-                Own::Turn(gate.turn.clone())
-            }
-            _ => Own::Nothing,
+    pub fn own(&self) -> Vec<Values<T>> {
+        let room = |(table, shared): (&Table, &Values<T>)| match table {
+            Table::Qubits(RunsTable { shared: false, .. })
+            | Table::Gate(GateTable { shared: false, .. }) => shared.clone(),
+            _ => Values::Nothing,
         };
-        self.passes.iter().map(room).collect()
+        self.tables.passes.iter().zip(&*self.shared).map(room).collect()
+    }
+
+    /// The values of pass `k`: those of the samples, or those that they share.
+    pub fn values<'b>(&'b self, own: &'b [Values<T>], k: usize) -> &'b Values<T> {
+        match &own[k] {
+            Values::Nothing => &self.shared[k],
+            values => values,
+        }
     }
 
     /// Binds what the samples of a tile do not share.
-    pub fn load(&self, features: &[T], own: &mut [Own<T>]) {
+    pub fn load(&self, features: &[T], own: &mut [Values<T>]) {
         let angles = Angles { inputs: features, weights: self.weights };
-        for (pass, own) in self.passes.iter().zip(own) {
-            match (pass, own) {
-                (BoundPass::Qubits(bound), Own::Matrices(matrices)) => {
-                    let runs = bound.runs;
+        for (table, own) in self.tables.passes.iter().zip(own) {
+            match (table, own) {
+                (Table::Qubits(table), Values::Matrices(matrices)) => {
+                    let runs = &table.runs;
                     self.machine.launch(Bind { runs, angles, shared: false, matrices });
                 }
-                (BoundPass::Gate(gate), Own::Turn(out)) => {
-                    let (angle, scale) =
-                        gate.angle.expect("a gate with room for its angle has one");
-                    self.machine.launch(Turns { angle, scale, angles, out });
+                (Table::Gate(table), Values::Turn(out)) => {
+                    if let Some((angle, scale)) = table.angle {
+                        self.machine.launch(Turns { angle, scale, angles, out });
+                    }
                 }
-                (BoundPass::Diagonal(bound), own)
-                    if bound.phase.is_none() && !bound.diagonal.terms.is_empty() =>
-                {
-                    let mut phase = match std::mem::replace(own, Own::Nothing) {
-                        Own::Phase(phase) => Some(phase),
+                (Table::Diagonal(table), own) if !table.shared => {
+                    let earlier = match std::mem::replace(own, Values::Nothing) {
+                        Values::Phase(phase) => Some(phase),
                         _ => None,
                     };
                     let layout = (self.machine, self.registers);
-                    self.phase(bound.diagonal, &bound.masks, angles, layout, &mut phase);
-                    *own = phase.map_or(Own::Nothing, Own::Phase);
+                    let phase = self.phase(&table.diagonal, &table.masks, angles, layout, earlier);
+                    *own = Values::Phase(phase);
                 }
                 _ => {}
             }

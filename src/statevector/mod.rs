@@ -29,6 +29,7 @@ mod pool;
 mod program;
 mod real;
 mod simd;
+mod tables;
 mod trajectories;
 mod worker;
 

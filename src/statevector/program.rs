@@ -6,6 +6,7 @@ use num_complex::Complex64;
 
 use super::plan::{Pass, plan};
 use super::pool::Pool;
+use super::tables::{Layouts, Tables};
 
 /// The largest number of qubits that the simulator accepts: 2^26 amplitudes, 0.5 GiB in `f32`.
 pub const MAX_QUBITS: usize = 26;
@@ -36,6 +37,7 @@ pub struct Program {
     pub(super) other: Vec<(f64, PauliString, usize)>,
     pub(super) n_observables: usize,
     pub(super) pools: (Pool<f32>, Pool<f64>),
+    layouts: Layouts,
     pub(super) observables: Vec<Observable>,
 }
 
@@ -98,8 +100,14 @@ impl Program {
             other: terms().filter(|(_, p, _)| !p.is_diagonal()).collect(),
             n_observables: observables.len(),
             pools: Default::default(),
+            layouts: Layouts::default(),
             observables: observables.to_vec(),
         })
+    }
+
+    pub(super) fn tables(&self, lane_bits: usize) -> &Tables {
+        let masks = self.diagonal.iter().map(|&(_, mask, _)| mask);
+        self.layouts.get(lane_bits, self.n_qubits, &self.plan, masks)
     }
 
     /// How often a run walks over its amplitudes: the number of passes into which the operations

@@ -1,11 +1,11 @@
 //! Runs bound passes on one state or tile: forwards, measured, and undone with their gradient.
 
 use super::Real;
-use super::bound::{Bound, BoundDiagonal, BoundGate, BoundPass, BoundRuns, Own, Phase};
+use super::bound::{Bound, Phase, Values};
 use super::buffer::Buffer;
 use super::kernels::bind::{Angles, EmitRuns, Sums};
 use super::kernels::gate::{AddString, Apply, Overlap, Rule};
-use super::kernels::polynomial::{BLOCK, Contract, Expand, Expansion};
+use super::kernels::polynomial::{BLOCK, Contract, Expand, Expansion, Masks};
 use super::kernels::remap::{Gather, Remap};
 use super::kernels::scale::Scale;
 use super::kernels::start::Start;
@@ -14,6 +14,7 @@ use super::kernels::undo::Undo;
 use super::kernels::{sign, total};
 use super::plan::is_free;
 use super::program::Kernel;
+use super::tables::{DiagonalTable, GateTable, RunsTable, Table};
 use crate::circuit::PauliString;
 
 /// Single precision lets the norm drift, by the same amount at each use of an angle: it is corrected
@@ -23,7 +24,7 @@ const NORMALISE: usize = 16;
 /// The memory of one run: two states, one to move to, and what its samples do not share.
 pub struct Worker<'a, T: Real> {
     bound: &'a Bound<'a, T>,
-    own: Vec<Own<T>>,
+    own: Vec<Values<T>>,
     /// A register for each input.
     features: Buffer<T>,
     ket: Buffer<T>,
@@ -72,27 +73,28 @@ impl<'a, T: Real> Worker<'a, T> {
         let bound = self.bound;
         bound.ensure(&mut self.ket);
         let own = std::mem::take(&mut self.own);
-        let mut passes = bound.passes.iter().zip(&own).peekable();
-        let (runs, matrices) = match passes.peek() {
-            Some((BoundPass::Qubits(runs), own)) => (runs.runs, own_matrices(runs, own)),
+        let passes = &bound.tables.passes;
+        let (runs, matrices) = match passes.first() {
+            Some(Table::Qubits(table)) => (&table.runs[..], bound.values(&own, 0).matrices()),
             _ => (&[][..], &[][..]),
         };
         bound.machine.launch(Start { state: self.ket.view(), runs, matrices });
-        for (k, (pass, own)) in passes.enumerate() {
-            match pass {
-                BoundPass::Qubits(_) if k == 0 => {}
-                BoundPass::Qubits(runs) => self.turn(runs, own_matrices(runs, own)),
-                BoundPass::Diagonal(diagonal) => self.apply_diagonal(diagonal, own),
-                BoundPass::Gate(gate) => {
-                    let turn = own_turn(gate, own);
-                    bound.machine.launch(Apply { state: self.ket.view(), rule: gate.rule, turn });
+        for (k, table) in passes.iter().enumerate() {
+            let values = bound.values(&own, k);
+            match table {
+                Table::Qubits(_) if k == 0 => {}
+                Table::Qubits(table) => self.turn(table, values.matrices()),
+                Table::Diagonal(table) => self.apply_diagonal(table, values.phase()),
+                Table::Gate(table) => {
+                    let (state, turn) = (self.ket.view(), values.turn());
+                    bound.machine.launch(Apply { state, rule: table.rule, turn });
                 }
             }
             if drifts::<T>(k + 1) {
                 self.normalise(false);
             }
         }
-        let n_passes = bound.passes.len();
+        let n_passes = passes.len();
         if n_passes > NORMALISE && !drifts::<T>(n_passes) && drifts::<T>(NORMALISE) {
             self.normalise(false);
         }
@@ -103,7 +105,7 @@ impl<'a, T: Real> Worker<'a, T> {
     fn normalise(&mut self, back: bool) {
         let bound = self.bound;
         let mut factors = vec![T::zero(); bound.lanes];
-        contract(bound, &bound.norm, &self.ket, None, &mut factors);
+        contract(bound, &bound.tables.norm, &self.ket, None, &mut factors);
         factors.iter_mut().for_each(|norm| *norm = norm.sqrt().recip());
         let (factors, bra) = (&factors, back.then_some(&mut self.bra));
         for state in [&mut self.ket].into_iter().chain(bra) {
@@ -114,8 +116,8 @@ impl<'a, T: Real> Worker<'a, T> {
         }
     }
 
-    fn turn(&mut self, runs: &BoundRuns<T>, matrices: &[T]) {
-        let (bound, stages, state) = (self.bound, &runs.stages, self.ket.view());
+    fn turn(&mut self, table: &RunsTable, matrices: &[T]) {
+        let (bound, stages, state) = (self.bound, &table.stages, self.ket.view());
         let run = |high, units| bound.machine.launch(Turn { state, matrices, stages, high, units });
         bound.cut.each(bound.registers / stages.chunk, |units| run(None, units));
         for &group in &stages.high {
@@ -124,12 +126,11 @@ impl<'a, T: Real> Worker<'a, T> {
         }
     }
 
-    fn apply_diagonal(&mut self, diagonal: &BoundDiagonal<T>, own: &Own<T>) {
-        let phase = own_phase(diagonal, own);
+    fn apply_diagonal(&mut self, table: &DiagonalTable, phase: Option<&Phase<T>>) {
         if let Some(Phase::Polynomial(coefficients)) = phase {
-            expand(self.bound, diagonal, coefficients, &mut self.ket, false);
+            expand(self.bound, &table.masks, coefficients, &mut self.ket, false);
         }
-        let gather = diagonal.forward.as_ref();
+        let gather = table.forward.as_ref();
         remap(self.bound, phase, gather, false, &mut self.ket, &mut self.spare);
     }
 
@@ -137,7 +138,7 @@ impl<'a, T: Real> Worker<'a, T> {
     /// in all lanes.
     pub fn measure(&mut self, out: &mut [T]) {
         let (bound, n) = (self.bound, self.bound.lanes);
-        let (program, masks) = (bound.program, &bound.masks);
+        let (program, masks) = (bound.program, &bound.tables.masks);
         out.fill(T::zero());
         self.sums.clear();
         self.sums.resize(masks.len() * n, T::zero());
@@ -173,7 +174,7 @@ impl<'a, T: Real> Worker<'a, T> {
             }
         }
         let (from, to) = (self.ket.view(), self.bra.view());
-        let (masks, coefficients) = (&bound.masks, &*coefficients);
+        let (masks, coefficients) = (&bound.tables.masks, &*coefficients);
         blocks(bound, |registers| {
             let expansion = Expansion::Scale { from, to };
             bound.machine.launch(Expand { masks, coefficients, expansion, registers });
@@ -190,13 +191,14 @@ impl<'a, T: Real> Worker<'a, T> {
     pub fn backward(&mut self, gradient: &mut Sums<T>) {
         let bound = self.bound;
         let own = std::mem::take(&mut self.own);
-        for (k, (pass, own)) in bound.passes.iter().zip(&own).enumerate().rev() {
-            match pass {
-                BoundPass::Qubits(runs) => {
-                    self.undo_runs(runs, own_matrices(runs, own), k > 0, gradient);
+        for (k, table) in bound.tables.passes.iter().enumerate().rev() {
+            let values = bound.values(&own, k);
+            match table {
+                Table::Qubits(table) => {
+                    self.undo_runs(table, values.matrices(), k > 0, gradient);
                 }
-                BoundPass::Diagonal(diagonal) => self.undo_diagonal(diagonal, own, gradient),
-                BoundPass::Gate(gate) => self.undo_gate(gate, own_turn(gate, own), gradient),
+                Table::Diagonal(table) => self.undo_diagonal(table, values.phase(), gradient),
+                Table::Gate(table) => self.undo_gate(table, values.turn(), gradient),
             }
             if drifts::<T>(k) {
                 self.normalise(true);
@@ -205,17 +207,11 @@ impl<'a, T: Real> Worker<'a, T> {
         self.own = own;
     }
 
-    fn undo_runs(
-        &mut self,
-        runs: &BoundRuns<T>,
-        matrices: &[T],
-        undo: bool,
-        gradient: &mut Sums<T>,
-    ) {
-        let (bound, stages) = (self.bound, &runs.stages);
+    fn undo_runs(&mut self, table: &RunsTable, matrices: &[T], undo: bool, gradient: &mut Sums<T>) {
+        let (bound, stages, runs) = (self.bound, &table.stages, &table.runs);
         let (ket, bra) = (self.ket.view(), self.bra.view());
         self.sums.clear();
-        self.sums.resize(8 * runs.runs.len() * bound.lanes, T::zero());
+        self.sums.resize(8 * runs.len() * bound.lanes, T::zero());
         let run = |high, units, sums: &mut [T]| {
             bound.machine.launch(Undo { ket, bra, matrices, stages, high, units, undo, sums });
         };
@@ -226,47 +222,51 @@ impl<'a, T: Real> Worker<'a, T> {
             bound.cut.sum(places, &mut self.sums, |units, sums| run(Some(group), units, sums));
         }
         let angles = Angles { inputs: &self.features, weights: bound.weights };
-        bound.machine.launch(EmitRuns { runs: runs.runs, angles, sums: &self.sums, gradient });
+        bound.machine.launch(EmitRuns { runs, angles, sums: &self.sums, gradient });
     }
 
-    fn undo_diagonal(&mut self, diagonal: &BoundDiagonal<T>, own: &Own<T>, gradient: &mut Sums<T>) {
-        let (bound, n) = (self.bound, self.bound.lanes);
-        let (phase, gather) = (own_phase(diagonal, own), diagonal.backward.as_ref());
+    fn undo_diagonal(
+        &mut self,
+        table: &DiagonalTable,
+        phase: Option<&Phase<T>>,
+        gradient: &mut Sums<T>,
+    ) {
+        let (bound, n, masks) = (self.bound, self.bound.lanes, &table.masks);
         for state in [&mut self.ket, &mut self.bra] {
-            remap(bound, phase, gather, true, state, &mut self.spare);
+            remap(bound, phase, table.backward.as_ref(), true, state, &mut self.spare);
             if let Some(Phase::Polynomial(coefficients)) = phase {
-                expand(bound, diagonal, coefficients, state, true);
+                expand(bound, masks, coefficients, state, true);
             }
         }
-        if !diagonal.diagonal.is_free() {
+        if !table.diagonal.is_free() {
             return;
         }
         self.sums.clear();
-        self.sums.resize(diagonal.masks.len() * n, T::zero());
-        contract(bound, &diagonal.masks, &self.ket, Some(&self.bra), &mut self.sums);
+        self.sums.resize(masks.len() * n, T::zero());
+        contract(bound, masks, &self.ket, Some(&self.bra), &mut self.sums);
         // dL/dphi_j = 2 Im(conj(bra_j) ket_j), and its transform is the gradient by every term.
-        for (term, sums) in diagonal.diagonal.terms.iter().zip(self.sums.chunks_exact(n)) {
+        for (term, sums) in table.diagonal.terms.iter().zip(self.sums.chunks_exact(n)) {
             gradient.add(term.angle, T::of(2.0 * term.scale), sums);
         }
     }
 
-    fn undo_gate(&mut self, gate: &BoundGate<T>, turn: &[T], gradient: &mut Sums<T>) {
-        let (bound, controls) = (self.bound, gate.instruction.controls);
-        let (rule, scale, angle) = match gate.instruction.kernel {
+    fn undo_gate(&mut self, table: &GateTable, turn: &[T], gradient: &mut Sums<T>) {
+        let (bound, controls) = (self.bound, table.instruction.controls);
+        let (rule, scale, angle) = match table.instruction.kernel {
             Kernel::Phase { mask, angle } => {
                 (Rule::string(PauliString::IDENTITY, controls | mask), T::of(-2.0), Some(angle))
             }
             Kernel::Rotation { string, angle } => {
                 (Rule::string(string, controls), T::one(), Some(angle))
             }
-            _ => (gate.rule, T::one(), None),
+            _ => (table.rule, T::one(), None),
         };
         if let Some(angle) = angle.filter(is_free) {
             let values = overlap(bound, &self.bra, &self.ket, rule);
             gradient.add(angle, scale, &values[bound.lanes..]);
         }
         for state in [&mut self.ket, &mut self.bra] {
-            let rule = gate.rule.inverse();
+            let rule = table.rule.inverse();
             bound.machine.launch(Apply { state: state.view(), rule, turn });
         }
     }
@@ -304,27 +304,6 @@ fn weigh<T: Real>(c: T, x: &[T], out: &mut [T]) {
     out.iter_mut().zip(x).for_each(|(out, &x)| *out = c * x);
 }
 
-fn own_matrices<'a, T>(runs: &'a BoundRuns<T>, own: &'a Own<T>) -> &'a [T] {
-    match own {
-        Own::Matrices(matrices) => matrices,
-        _ => &runs.matrices,
-    }
-}
-
-fn own_phase<'a, T>(diagonal: &'a BoundDiagonal<T>, own: &'a Own<T>) -> Option<&'a Phase<T>> {
-    match own {
-        Own::Phase(phase) => Some(phase),
-        _ => diagonal.phase.as_ref(),
-    }
-}
-
-fn own_turn<'a, T>(gate: &'a BoundGate<T>, own: &'a Own<T>) -> &'a [T] {
-    match own {
-        Own::Turn(turn) => turn,
-        _ => &gate.turn,
-    }
-}
-
 /// Runs `f` on all registers, in whole blocks.
 fn blocks<T: Real>(bound: &Bound<T>, f: impl Fn(std::ops::Range<usize>) + Sync + Send) {
     let block = bound.registers.min(BLOCK);
@@ -334,7 +313,7 @@ fn blocks<T: Real>(bound: &Bound<T>, f: impl Fn(std::ops::Range<usize>) + Sync +
 /// The sums of a polynomial's terms, over `|ket|^2` or `Im(conj(bra) ket)`.
 fn contract<T: Real>(
     bound: &Bound<T>,
-    masks: &super::kernels::polynomial::Masks,
+    masks: &Masks,
     ket: &Buffer<T>,
     bra: Option<&Buffer<T>>,
     sums: &mut [T],
@@ -353,12 +332,12 @@ fn contract<T: Real>(
 /// Multiplies a state by the phases of a polynomial, or undoes that.
 fn expand<T: Real>(
     bound: &Bound<T>,
-    diagonal: &BoundDiagonal<T>,
+    masks: &Masks,
     coefficients: &[T],
     state: &mut Buffer<T>,
     inverse: bool,
 ) {
-    let (to, masks) = (state.view(), &diagonal.masks);
+    let to = state.view();
     blocks(bound, |registers| {
         let expansion = Expansion::Turn { to, inverse };
         bound.machine.launch(Expand { masks, coefficients, expansion, registers });
