@@ -1,8 +1,9 @@
-//! A large state must fit: this test is a process of its own, whose peak memory is known.
+//! Peak memory: this test is a process of its own and its parts follow each other, so that each peak is
+//! known.
 #![cfg(target_os = "linux")]
 
 use burn_quantum::circuit::{Angle, Circuit, Observable, ansatz};
-use burn_quantum::statevector::Program;
+use burn_quantum::statevector::{Evolution, EvolutionInput, Program};
 
 /// The peak resident memory of this process, in bytes.
 fn peak() -> u64 {
@@ -11,9 +12,14 @@ fn peak() -> u64 {
     1024 * line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
 }
 
+#[test]
+fn peaks() {
+    the_gradient_of_annealing_needs_no_more_memory_for_more_steps();
+    forward_and_gradient_on_24_qubits_fit_into_half_a_gibibyte();
+}
+
 /// 24 qubits in single precision are 128 MiB a state; forward and gradient need at most three, and
 /// some more for tables.
-#[test]
 fn forward_and_gradient_on_24_qubits_fit_into_half_a_gibibyte() {
     let mut circuit = Circuit::new(24);
     (0..24).for_each(|q| {
@@ -29,4 +35,28 @@ fn forward_and_gradient_on_24_qubits_fit_into_half_a_gibibyte() {
     assert!((values[0] + angle.sin()).abs() < 1e-5, "{}", values[0]);
     assert!(gradient.inputs[0].is_finite());
     assert!(peak() < 512 << 20, "{} MiB", peak() >> 20);
+}
+
+/// The adjoint sweep of annealing keeps two states, not one for each step: 4000 steps on 12 qubits
+/// would be 125 MiB for each of the 16 runs.
+fn the_gradient_of_annealing_needs_no_more_memory_for_more_steps() {
+    let (n, batch) = (12, 16);
+    let evolution = Evolution::each_z(n).unwrap();
+    let gradient = |n_steps: usize| {
+        let (fields, couplings) = (vec![0.3f32; batch * n], vec![0.1f32; n * n]);
+        let (start, schedule) = (vec![1.5f32; batch * n], vec![0.01f32; 2 * n_steps]);
+        let input = EvolutionInput {
+            batch,
+            fields: &fields,
+            couplings: &couplings,
+            start: &start,
+            schedule: &schedule,
+        };
+        let gradient = evolution.gradient(&input, &vec![1.0; batch * n]).unwrap();
+        assert_eq!(gradient.schedule.len(), 2 * n_steps);
+        peak()
+    };
+    let few = gradient(10);
+    let many = gradient(4000);
+    assert!(many < few + (8 << 20), "{} MiB, then {} MiB", few >> 20, many >> 20);
 }
