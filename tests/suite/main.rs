@@ -3,6 +3,7 @@
 mod annealing;
 mod attention;
 mod boltzmann;
+mod circuit_samplers;
 mod circuits;
 mod common;
 mod devices;

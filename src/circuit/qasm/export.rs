@@ -1,10 +1,13 @@
 //! Circuits to OpenQASM.
 
 use super::Version;
+use crate::circuit::sampler::not_expressible;
 use crate::circuit::{Angle, Circuit, Gate, Operation};
 use crate::error::{Error, ErrorKind};
 use std::collections::HashSet;
 use std::fmt::Write;
+
+const QASM2: &str = "OpenQASM 2";
 
 /// Definitions of the gates that the included file lacks: `stdgates.inc`, or `qelib1.inc` as first
 /// published, which is all that some readers know. The importer knows these texts, too.
@@ -167,12 +170,11 @@ fn statement(operation: &Operation) -> String {
 fn named2(operation: &Operation) -> Result<Gate, Error> {
     let (name, n_controls) = (operation.gate().info().name, operation.controls().len());
     if let Some(free) = operation.angles().iter().find(|a| is_free(a)) {
-        let (what, remedy) = (format!("the free angle {free:?}"), "`bind` the circuit first");
-        return Err(ErrorKind::NotInQasm2 { what, remedy }.into());
+        return Err(not_expressible(QASM2, *free));
     }
     operation.gate().with_n_controls(n_controls).ok_or_else(|| {
         let what = format!("{name} with {n_controls} controls in all");
-        ErrorKind::NotInQasm2 { what, remedy: "use `to_qasm3`" }.into()
+        ErrorKind::NotExpressible { language: QASM2.into(), what, remedy: "use `to_qasm3`" }.into()
     })
 }
 
