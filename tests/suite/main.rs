@@ -6,6 +6,7 @@ mod boltzmann;
 mod circuit_samplers;
 mod circuits;
 mod common;
+mod decomposition;
 mod devices;
 mod encoding;
 mod evolution;

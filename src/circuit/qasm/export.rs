@@ -58,6 +58,29 @@ impl Circuit {
     /// # Ok::<(), burn_quantum::Error>(())
     /// ```
     pub fn to_qasm3(&self) -> String {
+        self.qasm3(false)
+    }
+
+    /// As [`to_qasm3`](Self::to_qasm3), with every qubit measured at the end, qubit `i` into `c[i]`:
+    /// what services of devices take.
+    ///
+    /// A device that runs nothing but its own gates, as IBM's do, wants the circuit
+    /// [decomposed](Self::decomposed) into them first.
+    ///
+    /// ```
+    /// use burn_quantum::circuit::Circuit;
+    ///
+    /// let mut circuit = Circuit::new(1);
+    /// let program = circuit.x(0).to_measured_qasm3();
+    /// assert!(program.ends_with("qubit[1] q;\nbit[1] c;\nx q[0];\nc[0] = measure q[0];\n"));
+    /// assert_eq!(Circuit::from_qasm(&program)?, circuit);
+    /// # Ok::<(), burn_quantum::Error>(())
+    /// ```
+    pub fn to_measured_qasm3(&self) -> String {
+        self.qasm3(true)
+    }
+
+    fn qasm3(&self, measured: bool) -> String {
         let mut text = "OPENQASM 3.0;\ninclude \"stdgates.inc\";\n".to_owned();
         text.extend(definitions(self.operations.iter().map(Operation::gate), Version::V3));
         let angles = self.operations.iter().flat_map(Operation::angles);
@@ -68,7 +91,12 @@ impl Circuit {
         if self.n_qubits > 0 {
             writeln!(text, "qubit[{}] q;", self.n_qubits).expect("strings take any text");
         }
+        if measured && self.n_qubits > 0 {
+            writeln!(text, "bit[{}] c;", self.n_qubits).expect("strings take any text");
+        }
         text.extend(lines(self.operations.iter().map(statement)));
+        let measured = if measured { 0..self.n_qubits } else { 0..0 };
+        text.extend(lines(measured.map(|q| format!("c[{q}] = measure q[{q}];"))));
         text
     }
 
@@ -116,7 +144,7 @@ fn lines(lines: impl Iterator<Item = impl AsRef<str>>) -> impl Iterator<Item = S
 }
 
 /// `name(angles) qubits;`
-fn call(name: &str, angles: &[String], qubits: &[usize]) -> String {
+pub(super) fn call(name: &str, angles: &[String], qubits: &[usize]) -> String {
     let angles = if angles.is_empty() { String::new() } else { format!("({})", angles.join(", ")) };
     let qubits: Vec<String> = qubits.iter().map(|q| format!("q[{q}]")).collect();
     format!("{name}{angles} {};", qubits.join(", "))
@@ -136,7 +164,7 @@ fn angle(angle: &Angle) -> String {
 
 /// The shortest digits that read back as the same number. Version 2 wants a point before an
 /// exponent.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let text = format!("{value:?}");
     match text.split_once('e') {
         Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0e{exponent}"),
