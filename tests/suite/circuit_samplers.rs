@@ -1,13 +1,16 @@
-//! Samplers of circuits: the contract, estimates, mitigation; what is random, within 5 sigma.
+//! Samplers of circuits: the contract, estimates, mitigation, derivatives; what is random, within 5
+//! sigma.
 
 use crate::common::*;
 use burn_quantum::Error;
 use burn_quantum::circuit::{
-    Circuit, CircuitSampler, CircuitShots, MeasuredCircuit, Observable, ReadoutErrors,
+    Angle, Circuit, CircuitSampler, CircuitShots, Gate, MeasuredCircuit, Observable, ReadoutErrors,
     check_circuits,
 };
+use burn_quantum::gradient::{Derivatives, GradientMethod, SampledJacobian};
 use burn_quantum::statevector::{Program, ShotSimulator, check_conformance};
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 type Counts = BTreeMap<usize, usize>;
 
@@ -95,7 +98,7 @@ fn broken_samplers_do_not_conform() {
     let conjugated = |circuit: &Circuit| {
         let mut conjugate = Circuit::new(circuit.n_qubits());
         for operation in circuit.operations() {
-            let is_rz = operation.gate() == burn_quantum::circuit::Gate::RZ;
+            let is_rz = operation.gate() == Gate::RZ;
             let operation = if is_rz { operation.inverse() } else { operation.clone() };
             conjugate.push(operation).unwrap();
         }
@@ -218,4 +221,114 @@ fn nothing_to_measure_is_no_run() {
     // 64 qubits fill a basis index; the simulator takes 26, so it refuses.
     let large = MeasuredCircuit::new(&Circuit::new(64), &Observable::each_z(64)).unwrap();
     assert!(large.estimate(&device, 1, &[], &[], &shots).unwrap_err().is_size_limit());
+}
+
+/// The simulator, which notes the number of circuits of each call and fails from one call on.
+#[derive(Debug)]
+pub struct Metered {
+    simulator: ShotSimulator,
+    calls: Mutex<Vec<usize>>,
+    good_calls: usize,
+}
+
+impl Metered {
+    pub fn new(simulator: ShotSimulator, good_calls: usize) -> Arc<Self> {
+        Arc::new(Self { simulator, calls: Mutex::default(), good_calls })
+    }
+
+    pub fn calls(&self) -> Vec<usize> {
+        std::mem::take(&mut *self.calls.lock().unwrap())
+    }
+}
+
+impl CircuitSampler for Metered {
+    fn name(&self) -> &str {
+        "the metered device"
+    }
+
+    fn max_qubits(&self) -> usize {
+        self.simulator.max_qubits()
+    }
+
+    fn run(&self, circuits: &[Circuit], shots: usize) -> Result<Vec<Counts>, Error> {
+        let mut calls = self.calls.lock().unwrap();
+        calls.push(circuits.len());
+        // An error of the library itself, as its kinds are not public.
+        let shots = if calls.len() > self.good_calls { 0 } else { shots };
+        self.simulator.run(circuits, shots)
+    }
+}
+
+pub const N: usize = 3;
+
+/// Rotations, a shared weight, and controlled rotations, whose rule has four terms.
+pub fn circuit() -> Circuit {
+    let mut circuit = Circuit::new(N);
+    for q in 0..N {
+        circuit.ry(Angle::Input(q), q).rx(Angle::Weight(q), q);
+    }
+    circuit.gate(Gate::CRY, &[0, 1], &[Angle::Weight(3)]);
+    circuit.cnot(1, 2).rz(Angle::Weight(0), 2);
+    circuit.gate(Gate::U, &[0], &[Angle::Input(1), Angle::Weight(4), Angle::Constant(0.3)]);
+    circuit.gate(Gate::CRX, &[2, 0], &[Angle::Input(0)]);
+    circuit
+}
+
+/// Two bases: `Z Z Z` and `X X`.
+pub fn observables() -> Vec<Observable> {
+    let mixed = [(0.5, "X0 X1".parse().unwrap()), (-0.7, "Z1 Z2".parse().unwrap())];
+    [Observable::each_z(N), vec![Observable::new(mixed).unwrap()]].concat()
+}
+
+pub fn point() -> ([f64; 2 * N], [f64; 5]) {
+    ([0.4, -1.1, 0.9, 2.0, 0.3, -0.6], [0.7, -0.2, 1.3, 0.8, -1.5])
+}
+
+/// Every entry of the Jacobian against the adjoint method, and standardised errors of variance 1.
+#[test]
+fn jacobians_are_unbiased_and_know_their_error() {
+    let (circuit, observables, (x, w)) = (circuit(), observables(), point());
+    let measured = MeasuredCircuit::new(&circuit, &observables).unwrap();
+    let device = Metered::new(ShotSimulator::new(5), 1);
+    let by = Derivatives { inputs: true, weights: true };
+    let shots = CircuitShots::new(20_000);
+    let jacobian = SampledJacobian::measure(&measured, &*device, 2, &x, &w, by, &shots).unwrap();
+    let (width, mut scores) = (observables.len(), Vec::new());
+    let mut compare = |found: f64, error: f64, exact: f64| {
+        assert!((found - exact).abs() < 5.0 * error + 1e-9, "{found} {exact} {error}");
+        if error > 1e-6 {
+            scores.push((found - exact) / error);
+        }
+    };
+    let (inputs, weights) = (jacobian.inputs.as_ref().unwrap(), jacobian.weights.as_ref().unwrap());
+    for row in 0..2 * width {
+        let mut one = vec![0.0; 2 * width];
+        one[row] = 1.0;
+        let exact = GradientMethod::Adjoint;
+        let exact = exact.gradient(&circuit, &observables, 2, &x, &w, &one).unwrap();
+        compare(
+            jacobian.values.values[row],
+            jacobian.values.standard_errors[row],
+            exact.values[row],
+        );
+        for i in 0..N {
+            let k = row * N + i;
+            let exact = exact.inputs[row / width * N + i];
+            compare(inputs.values[k], inputs.standard_errors[k], exact);
+        }
+        for i in 0..w.len() {
+            let k = row * w.len() + i;
+            compare(weights.values[k], weights.standard_errors[k], exact.weights[i]);
+        }
+        // The vector-Jacobian product is the row.
+        let product = jacobian.gradient(2, &one).unwrap();
+        assert_eq!(product.weights, weights.values[row * w.len()..][..w.len()]);
+        assert_eq!(product.inputs[row / width * N..][..N], inputs.values[row * N..][..N]);
+    }
+    let square = scores.iter().map(|z| z * z).sum::<f64>() / scores.len() as f64;
+    assert!(scores.len() > 50 && (0.5..1.6).contains(&square), "{square}");
+    let n_circuits = SampledJacobian::n_circuits(&measured, 2, by);
+    assert_eq!(device.calls(), [n_circuits]);
+    // Values, then by inputs: 3 RY and U of 2 terms, CRX of 4; by weights: 5 of 2 and CRY of 4.
+    assert_eq!(n_circuits, 2 * 2 * (1 + 4 * 2 + 4 + 5 * 2 + 4));
 }

@@ -8,9 +8,9 @@ use std::fmt::Write;
 impl Circuit {
     /// The circuit as an OpenQASM 3 program for Amazon Braket, with qubit `i` as `q[i]`.
     ///
-    /// Equal to the circuit up to a global phase. Braket knows no `stdgates.inc`, and its devices
-    /// differ in gates and know no modifiers, so the circuit is first
-    /// [decomposed](Self::decomposed) into `x y z h s si t ti rx ry rz cnot`, which all of them take.
+    /// Equal to the circuit up to a global phase. Braket includes no `stdgates.inc`, and beyond a
+    /// small set its devices differ in the gates and modifiers that they take, so the circuit is first
+    /// [decomposed](Self::decomposed) into `x y z h s si t ti rx ry rz cnot`.
     ///
     /// # Errors
     ///
