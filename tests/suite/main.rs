@@ -31,4 +31,5 @@ mod qubo;
 mod reference;
 mod reference_file;
 mod robbins_monro;
+mod sampled_circuits;
 mod sampled_layer;
