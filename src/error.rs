@@ -11,12 +11,12 @@ pub struct Error(Box<ErrorKind>);
 impl Error {
     /// Whether something is too large for the method that was asked to handle it.
     pub fn is_size_limit(&self) -> bool {
-        match *self.0 {
+        matches!(
+            *self.0,
             ErrorKind::TooManyQubits { .. }
-            | ErrorKind::TooManyVariables { .. }
-            | ErrorKind::TooLargeForDevice { .. } => true,
-            _ => false,
-        }
+                | ErrorKind::TooManyVariables { .. }
+                | ErrorKind::TooLargeForDevice { .. }
+        )
     }
 
     /// Whether a number was not finite or out of its range, or a matrix not of the kind asked for.

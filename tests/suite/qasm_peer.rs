@@ -11,13 +11,16 @@ use num_complex::Complex64;
 use serde::{Deserialize, Serialize};
 use std::{env, fs, process::Command};
 
+/// Real and imaginary parts, in little-endian order.
+type State = Vec<(f64, f64)>;
+
 /// A program with its parameters, and its state in little-endian order.
 #[derive(Serialize, Deserialize)]
 struct Case {
     program: String,
     #[serde(default)]
     parameters: Vec<(String, f64)>,
-    state: Vec<(f64, f64)>,
+    state: State,
 }
 
 /// A circuit in the languages of devices.
@@ -26,7 +29,7 @@ struct DeviceCase {
     braket: String,
     qir: String,
     #[serde(skip)]
-    state: Vec<(f64, f64)>,
+    state: State,
 }
 
 #[derive(Serialize)]
@@ -42,15 +45,15 @@ struct Question {
 #[derive(Deserialize)]
 struct Answer {
     /// Qiskit's states of our programs.
-    states: Vec<Vec<(f64, f64)>>,
+    states: Vec<State>,
     /// Programs by Qiskit.
     programs: Vec<Case>,
     /// Braket's states and expectation values.
-    braket: Vec<(Vec<(f64, f64)>, Vec<f64>)>,
+    braket: Vec<(State, Vec<f64>)>,
     /// Outcomes, qubit 0 first.
     outcomes: Vec<String>,
     /// The states of the modules that PyQIR parsed.
-    qir: Vec<Vec<(f64, f64)>>,
+    qir: Vec<State>,
 }
 
 #[test]
@@ -189,7 +192,7 @@ fn add(cases: &mut Vec<Case>, circuit: &Circuit, x: &[f64], w: &[f64]) {
     }
 }
 
-fn state(circuit: &Circuit, x: &[f64], w: &[f64]) -> Vec<(f64, f64)> {
+fn state(circuit: &Circuit, x: &[f64], w: &[f64]) -> State {
     dense::state(circuit, x, w).unwrap().into_iter().map(|z| (z.re, z.im)).collect()
 }
 
