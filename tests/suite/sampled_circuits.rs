@@ -7,7 +7,7 @@ use crate::devices::{devices, values};
 use burn::module::{Module, Param};
 use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor, TensorData};
-use burn_quantum::circuit::{Angle, Circuit, CircuitShots, Observable, ReadoutErrors};
+use burn_quantum::circuit::{Angle, Circuit, CircuitShots, Observable, ReadoutErrors, ansatz};
 use burn_quantum::nn::{CircuitLayer, CircuitLayerConfig};
 use burn_quantum::statevector::ShotSimulator;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -166,4 +166,33 @@ fn records_move_between_simulation_and_device() {
     let x = tensor(&point().0, [2, N], &device);
     let (a, b) = (values(trained.forward(x.clone())), values(on_device.forward(x)));
     assert!(max_difference(&a, &b) < 0.04);
+}
+
+/// Gradient descent on 50 shots with errors of the read-out, whose noise does not keep it from the
+/// ground state: `E = Z0 Z1 + (X0 + X1) / 2` has the least energy `-sqrt 2`.
+#[test]
+fn a_variational_circuit_finds_a_ground_state_from_few_shots() {
+    let device = devices().remove(0).1.autodiff();
+    let terms = [(1.0, "Z0 Z1"), (0.5, "X0"), (0.5, "X1")];
+    let energy = Observable::new(terms.map(|(c, p)| (c, p.parse().unwrap()))).unwrap();
+    let mut circuit = ansatz::hardware_efficient(2, 1);
+    circuit.append_with_fresh_weights(&ansatz::hardware_efficient(2, 1)).unwrap();
+    let n_weights = circuit.n_weights();
+    let config = CircuitLayerConfig::new(circuit, vec![energy]);
+    let errors = ReadoutErrors::new([[0.02, 0.05]; 2]).unwrap();
+    let simulator = ShotSimulator::new(17).with_readout_errors(errors.clone());
+    let shots = CircuitShots::new(50).with_mitigation(errors);
+    let layer = config.init_with_sampler(&device, Arc::new(simulator), shots);
+    let x = Tensor::<2>::zeros([1, 0], &device);
+    let start: Vec<f64> = (0..n_weights).map(|i| 0.3 + 0.1 * i as f64).collect();
+    let mut weights = tensor(&start, [n_weights], &device).require_grad();
+    for step in 0..120 {
+        let out = with(layer.clone(), &weights).forward(x.clone()).sum();
+        let gradient = weights.grad(&out.backward()).unwrap();
+        let rate = 0.4 / (1.0 + step as f64 / 20.0);
+        weights = Tensor::from_inner(weights.inner() - gradient * rate).require_grad();
+    }
+    let exact = with(config.init(&device), &weights).forward(x);
+    let reached = values(exact)[0];
+    assert!(reached < -0.98 * 2f64.sqrt(), "{reached}");
 }
