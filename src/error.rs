@@ -11,12 +11,12 @@ pub struct Error(Box<ErrorKind>);
 impl Error {
     /// Whether something is too large for the method that was asked to handle it.
     pub fn is_size_limit(&self) -> bool {
-        match *self.0 {
-            ErrorKind::TooManyQubits { .. } | ErrorKind::TooManyVariables { .. } => true,
-            #[cfg(feature = "hardware")]
-            ErrorKind::TooLargeForDevice { .. } => true,
-            _ => false,
-        }
+        matches!(
+            *self.0,
+            ErrorKind::TooManyQubits { .. }
+                | ErrorKind::TooManyVariables { .. }
+                | ErrorKind::TooLargeForDevice { .. }
+        )
     }
 
     /// Whether a number was not finite or out of its range, or a matrix not of the kind asked for.
@@ -177,8 +177,8 @@ pub(crate) enum ErrorKind {
     OtherStates { given: usize, n_qubits: usize },
     #[error("line {line}, column {column}: {message}")]
     Qasm { line: usize, column: usize, message: String },
-    #[error("OpenQASM 2 cannot express {what}: {remedy}")]
-    NotInQasm2 { what: String, remedy: &'static str },
+    #[error("{language} cannot express {what}: {remedy}")]
+    NotExpressible { language: String, what: String, remedy: &'static str },
     #[error("{given} {what} exceed the limit of {limit} for {method}: {remedy}")]
     TooManyVariables {
         given: usize,
@@ -221,7 +221,6 @@ pub(crate) enum ErrorKind {
     #[cfg(feature = "hardware")]
     #[error("{service}{}: {reason}", job.as_ref().map(|id| format!(", job {id}")).unwrap_or_default())]
     Device { service: String, job: Option<String>, fault: Fault, reason: String },
-    #[cfg(feature = "hardware")]
     #[error("{given} {what} do not fit {device}, which takes {limit}: {remedy}")]
     TooLargeForDevice {
         given: usize,
@@ -233,6 +232,8 @@ pub(crate) enum ErrorKind {
     #[cfg(feature = "hardware")]
     #[error("{what}: {remedy}")]
     Unsupported { what: String, remedy: String },
+    #[error("{sampler}: {reason}")]
+    BadCounts { sampler: String, reason: String },
     #[error("{what} has {actual} values, expected {expected}")]
     WrongLength { what: &'static str, expected: usize, actual: usize },
 }

@@ -43,7 +43,8 @@ pub mod prelude {
     pub use crate::Error;
     pub use crate::annealing::{IsingSampler, SampleSet, SimulatedAnnealing};
     pub use crate::circuit::{
-        Angle, Channel, Circuit, Gate, NoisyCircuit, Observable, Pauli, PauliString, ansatz,
+        Angle, Channel, Circuit, CircuitSampler, CircuitShots, Gate, NoisyCircuit, Observable,
+        Pauli, PauliString, ReadoutErrors, ansatz,
     };
     pub use crate::encoding;
     pub use crate::gradient::GradientMethod;

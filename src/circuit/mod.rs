@@ -11,23 +11,36 @@ mod algebra;
 mod angle;
 pub mod ansatz;
 mod channel;
+mod decompose;
 mod draw;
 mod gate;
+mod grouping;
+mod measured;
 mod noisy;
 mod operation;
 mod pauli;
 mod qasm;
+mod qir;
+mod readout;
+mod sampler;
 
 pub use algebra::MAX_HERMITIAN_QUBITS;
 pub use angle::Angle;
 pub use channel::Channel;
+pub use decompose::GateSet;
 pub use draw::Drawing;
 pub(crate) use gate::Action;
 pub use gate::{Gate, GateInfo};
+pub(crate) use grouping::{Group, groups, mean_and_square_error};
+pub(crate) use measured::check_shots;
+pub use measured::{CircuitShots, Estimate, MeasuredCircuit};
 pub(crate) use noisy::Step;
 pub use noisy::{Noise, NoisyCircuit};
 pub use operation::Operation;
 pub use pauli::{MAX_QUBITS, Observable, Pauli, PauliString};
+pub use readout::ReadoutErrors;
+pub(crate) use sampler::check_counts;
+pub use sampler::{CircuitSampler, check_circuits};
 
 use crate::error::{Error, ErrorKind, finite, length};
 use serde::{Deserialize, Serialize};
@@ -83,6 +96,12 @@ impl Circuit {
     fn highest(&self, count: impl Fn(Angle) -> usize) -> usize {
         let angles = self.operations.iter().flat_map(|op| op.angles());
         angles.map(|&angle| count(angle)).max().unwrap_or(0)
+    }
+
+    /// The first angle that is an input or a weight.
+    pub(crate) fn free_angle(&self) -> Option<Angle> {
+        let mut angles = self.operations.iter().flat_map(Operation::angles);
+        angles.find(|angle| !matches!(angle, Angle::Constant(_))).copied()
     }
 
     /// Appends an operation.

@@ -91,7 +91,7 @@ impl PauliString {
         Complex64::I.powu(turns % 4)
     }
 
-    fn factor(&self, qubit: usize) -> Option<Pauli> {
+    pub(super) fn factor(&self, qubit: usize) -> Option<Pauli> {
         match (self.x >> qubit & 1, self.z >> qubit & 1) {
             (1, 0) => Some(Pauli::X),
             (1, 1) => Some(Pauli::Y),

@@ -5,6 +5,9 @@
 //! [`Spsa`] asks for two values whatever the number of parameters, and is noisy. The
 //! [`metric_tensor`] turns any of these into a [`natural_gradient`].
 //!
+//! [`SampledJacobian`] is the parameter shift on a device, or on any other
+//! [`CircuitSampler`](crate::circuit::CircuitSampler).
+//!
 //! [`IsingEstimator`] differentiates means over the samples of an Ising model by its coefficients;
 //! [`HybridGradient`] mixes an unbiased and a quiet estimator.
 //!
@@ -16,6 +19,7 @@ mod boltzmann;
 mod metric;
 mod natural;
 mod parameter_shift;
+mod sampled;
 mod spsa;
 
 pub(crate) use boltzmann::pairs;
@@ -25,6 +29,7 @@ pub use boltzmann::{
 };
 pub use metric::metric_tensor;
 pub use natural::natural_gradient;
+pub use sampled::{Derivatives, SampledJacobian};
 
 use crate::circuit::{Circuit, Observable};
 use crate::error::{Error, ErrorKind};

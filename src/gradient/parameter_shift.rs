@@ -35,6 +35,37 @@ fn rule(operation: &Operation, index: usize) -> &'static [(f64, f64)] {
     if two { TWO_TERMS } else { FOUR_TERMS }
 }
 
+/// One term of a derivative: `factor` times the value with one angle of one operation moved.
+pub(super) struct Shift {
+    operation: usize,
+    index: usize,
+    delta: f64,
+    /// The parameter by which this derives: an input or a weight.
+    pub by: Angle,
+    pub factor: f64,
+}
+
+impl Shift {
+    /// The bound circuit, moved.
+    pub fn apply(&self, bound: &Circuit) -> Circuit {
+        bound.shifted(self.operation, self.index, self.delta)
+    }
+}
+
+/// The terms of all derivatives of a circuit.
+pub(super) fn shifts(circuit: &Circuit) -> Vec<Shift> {
+    let mut shifts = Vec::new();
+    for (operation, op) in circuit.operations().iter().enumerate() {
+        for (index, &by) in op.angles().iter().enumerate() {
+            if !matches!(by, Angle::Constant(_)) {
+                let term = |&(factor, delta)| Shift { operation, index, delta, by, factor };
+                shifts.extend(rule(op, index).iter().map(term));
+            }
+        }
+    }
+    shifts
+}
+
 pub(super) fn gradient(
     circuit: &Circuit,
     observables: &[Observable],
@@ -48,21 +79,18 @@ pub(super) fn gradient(
     gradient.inputs.fill(0.0);
     gradient.weights.fill(0.0);
     let (n_inputs, width) = (program.n_inputs(), observables.len());
+    let shifts = shifts(circuit);
     for b in 0..batch {
         let bound = circuit.bind(&inputs[b * n_inputs..][..n_inputs], weights)?;
         let cotangent = &cotangent[b * width..][..width];
-        for (k, operation) in circuit.operations().iter().enumerate() {
-            for (index, &angle) in operation.angles().iter().enumerate() {
-                let slot = match angle {
-                    Angle::Constant(_) => continue,
-                    Angle::Input(i) => &mut gradient.inputs[b * n_inputs + i],
-                    Angle::Weight(i) => &mut gradient.weights[i],
-                };
-                for &(factor, shift) in rule(operation, index) {
-                    let shifted = Program::new(&bound.shifted(k, index, shift), observables)?;
-                    *slot += factor * dot(&shifted.expectation(1, &[], &[])?, cotangent);
-                }
-            }
+        for shift in &shifts {
+            let slot = match shift.by {
+                Angle::Constant(_) => continue,
+                Angle::Input(i) => &mut gradient.inputs[b * n_inputs + i],
+                Angle::Weight(i) => &mut gradient.weights[i],
+            };
+            let shifted = Program::new(&shift.apply(&bound), observables)?;
+            *slot += shift.factor * dot(&shifted.expectation(1, &[], &[])?, cotangent);
         }
     }
     Ok(gradient)

@@ -1,7 +1,8 @@
 //! Any circuit as a layer.
 
-use crate::circuit::{Circuit, Observable};
-use crate::ops::circuit_expectation;
+use crate::circuit::{Circuit, CircuitSampler, CircuitShots, MeasuredCircuit, Observable};
+use crate::error::Error;
+use crate::ops::{circuit_expectation, sampled_expectation};
 use crate::statevector::Program;
 use burn::config::Config;
 use burn::module::{Module, Param};
@@ -24,10 +25,13 @@ pub struct CircuitLayerConfig {
     pub initializer: Initializer,
 }
 
-/// A parametrised circuit, differentiated by the adjoint method.
+/// A parametrised circuit: simulated and differentiated by the adjoint method, or run on a device and
+/// differentiated by the parameter-shift rules.
 ///
 /// `O[b, k] = <0| U(x_b, w)^dagger O_k U(x_b, w) |0>`, with `U` the circuit of the config. Qubits,
-/// rotations and signs follow the [conventions of the crate](crate#conventions).
+/// rotations and signs follow the [conventions of the crate](crate#conventions). Any
+/// [`CircuitSampler`], so a device as well, takes the place of the exact simulator with
+/// [`init_with_sampler`](CircuitLayerConfig::init_with_sampler); weights and records stay the same.
 ///
 /// Should be created with [`CircuitLayerConfig`].
 ///
@@ -51,7 +55,21 @@ pub struct CircuitLayer {
     /// The angles of the circuit's weights in radians, `[n_weights]`.
     pub weights: Param<Tensor<1>>,
     #[module(skip)]
-    program: Arc<Program>,
+    runs: Runs,
+}
+
+/// What runs the circuit.
+#[derive(Debug, Clone)]
+enum Runs {
+    Exactly(Arc<Program>),
+    Sampled(Arc<Sampling>),
+}
+
+#[derive(Debug)]
+struct Sampling {
+    circuit: MeasuredCircuit,
+    sampler: Arc<dyn CircuitSampler>,
+    shots: CircuitShots,
 }
 
 impl CircuitLayerConfig {
@@ -64,10 +82,59 @@ impl CircuitLayerConfig {
     pub fn init(&self, device: &Device) -> CircuitLayer {
         let program = Program::new(&self.circuit, &self.observables);
         let program = program.unwrap_or_else(|error| panic!("CircuitLayerConfig: {error}"));
-        CircuitLayer {
-            weights: self.initializer.init([program.n_weights()], device),
-            program: Arc::new(program),
-        }
+        self.init_with(device, Runs::Exactly(Arc::new(program)))
+    }
+
+    /// Initialises a new layer whose expectation values come from `sampler`: a client of a device, or
+    /// [`ShotSimulator`](crate::statevector::ShotSimulator).
+    ///
+    /// Each call of the layer is one call of [`CircuitSampler::run`]. Inference takes one circuit for
+    /// each row and measurement basis. Where inputs or weights are tracked, the circuits that their
+    /// derivatives need go along, two for each gate with such an angle and four for a controlled
+    /// rotation, because a backward pass could not report that a device failed:
+    /// [`SampledJacobian`](crate::gradient::SampledJacobian).
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_quantum::circuit::{Angle, Circuit, CircuitShots, Observable, ReadoutErrors};
+    /// use burn_quantum::{nn::CircuitLayerConfig, statevector::ShotSimulator};
+    /// use std::sync::Arc;
+    ///
+    /// let mut circuit = Circuit::new(2);
+    /// circuit.ry(Angle::Input(0), 0).cnot(0, 1).ry(Angle::Weight(0), 1);
+    /// let errors = ReadoutErrors::new([[0.01, 0.03]; 2])?;
+    /// let sampler = Arc::new(ShotSimulator::new(2026).with_readout_errors(errors));
+    /// // As for a device, whose errors are not known.
+    /// let errors = ReadoutErrors::calibrate(&*sampler, 2, 10_000)?;
+    /// let shots = CircuitShots::new(1000).with_mitigation(errors);
+    ///
+    /// let device = Device::flex();
+    /// let config = CircuitLayerConfig::new(circuit, Observable::each_z(2));
+    /// let layer = config.init_with_sampler(&device, sampler, shots);
+    /// let out = layer.try_forward(Tensor::zeros([5, 1], &device))?;
+    /// assert_eq!(out.dims(), [5, 2]);
+    /// # Ok::<(), burn_quantum::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics where [`MeasuredCircuit::new`] and [`MeasuredCircuit::check`] fail: on an observable on
+    /// a qubit that the circuit does not have, a circuit that the sampler does not take, fewer than
+    /// 2 shots, and read-out errors that cannot be taken out.
+    pub fn init_with_sampler(
+        &self,
+        device: &Device,
+        sampler: Arc<dyn CircuitSampler>,
+        shots: CircuitShots,
+    ) -> CircuitLayer {
+        let circuit = MeasuredCircuit::new(&self.circuit, &self.observables)
+            .and_then(|circuit| circuit.check(&*sampler, &shots).map(|()| circuit))
+            .unwrap_or_else(|error| panic!("CircuitLayerConfig: {error}"));
+        self.init_with(device, Runs::Sampled(Arc::new(Sampling { circuit, sampler, shots })))
+    }
+
+    fn init_with(&self, device: &Device, runs: Runs) -> CircuitLayer {
+        CircuitLayer { weights: self.initializer.init([self.circuit.n_weights()], device), runs }
     }
 
     /// Initial angles within `+-scale` radians: close to the identity for most templates, so that
@@ -97,19 +164,48 @@ impl CircuitLayer {
     ///
     /// # Panics
     ///
-    /// Panics if the last axis of `input` is not `n_inputs`, or if a value is not finite.
+    /// Panics if the last axis of `input` is not `n_inputs`, if a value is not finite, and with the
+    /// sampler's own message if that fails: see [`try_forward`](Self::try_forward).
     pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        assert_shape!(input, [_, self.program.n_inputs()]);
-        circuit_expectation(input, self.weights.val(), &self.program)
+        self.try_forward(input).unwrap_or_else(|error| panic!("CircuitLayer: {error}"))
+    }
+
+    /// As [`forward`](Self::forward), but what a sampler or a device reports is returned.
+    ///
+    /// The backward pass of what it returns cannot fail: all that it needs was measured.
+    ///
+    /// # Errors
+    ///
+    /// Where the sampler fails, and, of a layer with a sampler, when a value is not finite.
+    ///
+    /// # Panics
+    ///
+    /// On shapes, and without a sampler on numbers, as [`forward`](Self::forward).
+    pub fn try_forward(&self, input: Tensor<2>) -> Result<Tensor<2>, Error> {
+        assert_shape!(input, [_, self.n_inputs()]);
+        let weights = self.weights.val();
+        match &self.runs {
+            Runs::Exactly(program) => Ok(circuit_expectation(input, weights, program)),
+            Runs::Sampled(sampling) => {
+                let Sampling { circuit, sampler, shots } = &**sampling;
+                sampled_expectation(input, weights, circuit, &**sampler, shots)
+            }
+        }
     }
 
     /// The number of features that the circuit reads.
     pub fn n_inputs(&self) -> usize {
-        self.program.n_inputs()
+        match &self.runs {
+            Runs::Exactly(program) => program.n_inputs(),
+            Runs::Sampled(sampling) => sampling.circuit.circuit().n_inputs(),
+        }
     }
 
     /// The number of expectation values.
     pub fn n_outputs(&self) -> usize {
-        self.program.n_observables()
+        match &self.runs {
+            Runs::Exactly(program) => program.n_observables(),
+            Runs::Sampled(sampling) => sampling.circuit.n_observables(),
+        }
     }
 }

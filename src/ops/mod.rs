@@ -11,9 +11,11 @@ mod autodiff;
 mod host;
 mod jobs;
 mod run;
+mod sampled;
 mod spins;
 
 pub use run::CircuitRun;
+pub use sampled::sampled_expectation;
 pub(crate) use spins::draw_spins;
 pub use spins::{SpinDraw, SpinSamples, anneal_shots, sample_ising, spin_statistics, spin_tensor};
 

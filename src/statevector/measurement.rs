@@ -1,22 +1,13 @@
 //! What a device would return: probabilities, variances, samples and estimates from shots.
 
 use super::{Program, Real, amplitudes};
-use crate::circuit::{Observable, PauliString};
-use crate::error::{Error, ErrorKind};
+use crate::circuit::{Estimate, Group, Observable, PauliString, check_shots, groups};
+use crate::error::Error;
 use crate::random::Stream;
 use num_complex::Complex64;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::f64::consts::FRAC_1_SQRT_2;
-
-/// Means of random numbers, over shots or trajectories, and their standard errors.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Estimate<T> {
-    /// Unbiased estimates of the expectation values.
-    pub values: Vec<T>,
-    /// The standard error of each value, from the spread of the numbers.
-    pub standard_errors: Vec<T>,
-}
 
 impl Program {
     /// `out[b, i] = |<i|psi_b>|^2`, shape `[batch, 2^n_qubits]`.
@@ -152,7 +143,7 @@ impl Program {
 
     /// The number of bases in which [`estimate`](Self::estimate) measures.
     pub fn n_measurement_bases(&self) -> usize {
-        self.groups().len()
+        groups(&self.observables).len()
     }
 
     /// Expectation values estimated from finitely many shots, `[batch, n_observables]`.
@@ -187,16 +178,13 @@ impl Program {
         shots: usize,
         seed: u64,
     ) -> Result<Estimate<T>, Error> {
-        if shots < 2 {
-            let (what, value) = ("the number of shots".into(), shots as f64);
-            return Err(ErrorKind::OutOfRange { what, value, range: "2 or more" }.into());
-        }
-        let groups = self.groups();
+        check_shots(shots)?;
+        let groups = groups(&self.observables);
         let moments = self.each_state(batch, inputs, weights, |b, state| {
             let mut total = vec![(0.0, 0.0); self.n_observables];
             for (g, group) in groups.iter().enumerate() {
                 let stream = Stream::new(seed, (b * groups.len() + g) as u64);
-                group.measure(state, shots, stream, &mut total);
+                measure(group, state, shots, stream, &mut total);
             }
             total
         })?;
@@ -224,77 +212,31 @@ impl Program {
         };
         (0..batch).into_par_iter().map(one).collect()
     }
-
-    /// Puts each string into the first group whose basis it shares. The identity shares any.
-    fn groups(&self) -> Vec<Group> {
-        let mut groups: Vec<Group> = Vec::new();
-        for (k, observable) in self.observables.iter().enumerate() {
-            for &(c, p) in observable.terms() {
-                let fits = |group: &&mut Group| group.basis.commutes_qubit_wise_with(p);
-                match groups.iter_mut().find(fits) {
-                    Some(group) => group.add(c, p, k),
-                    None => groups.push(Group { basis: p, terms: vec![(c, p.x | p.z, k)] }),
-                }
-            }
-        }
-        groups
-    }
 }
 
-/// Strings that one basis measures.
-struct Group {
-    /// The Pauli matrix in whose eigenbasis each qubit is measured.
-    basis: PauliString,
-    /// `(coefficient, qubits, observable)`.
-    terms: Vec<(f64, usize, usize)>,
+/// Measures `shots` times in the basis of a group, and adds the moments of each observable.
+fn measure(
+    group: &Group,
+    state: &[Complex64],
+    shots: usize,
+    mut stream: Stream,
+    total: &mut [(f64, f64)],
+) {
+    let outcomes = Distribution::of_state(&rotated(group.basis, state)).draw(shots, &mut stream);
+    let once: Vec<(usize, usize)> = outcomes.into_iter().map(|bits| (bits, 1)).collect();
+    group.add_moments(&once, None, total);
 }
 
-impl Group {
-    fn add(&mut self, c: f64, p: PauliString, observable: usize) {
-        self.basis = PauliString { x: self.basis.x | p.x, z: self.basis.z | p.z };
-        self.terms.push((c, p.x | p.z, observable));
+/// The state with each axis of the basis turned onto Z.
+fn rotated(basis: PauliString, state: &[Complex64]) -> Vec<Complex64> {
+    let (r, i) = (Complex64::from(FRAC_1_SQRT_2), Complex64::I * FRAC_1_SQRT_2);
+    let mut state = state.to_vec();
+    for q in (0..basis.n_qubits()).filter(|q| basis.x >> q & 1 == 1) {
+        let is_y = basis.z >> q & 1 == 1;
+        let onto_z = if is_y { [r, -i, r, i] } else { [r, r, r, -r] };
+        amplitudes::apply(&mut state, &onto_z, &[q], 0);
     }
-
-    /// Adds the mean over shots, and the square of its standard error, to each observable.
-    fn measure(
-        &self,
-        state: &[Complex64],
-        shots: usize,
-        mut stream: Stream,
-        total: &mut [(f64, f64)],
-    ) {
-        let outcomes = Distribution::of_state(&self.rotated(state)).draw(shots, &mut stream);
-        let parity = |bits: usize| if bits.count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
-        let mut observables: Vec<usize> = self.terms.iter().map(|&(_, _, k)| k).collect();
-        observables.dedup();
-        for k in observables {
-            let terms = self.terms.iter().filter(|term| term.2 == k);
-            let value = |&bits: &usize| terms.clone().map(|(c, m, _)| c * parity(bits & m)).sum();
-            let values: Vec<f64> = outcomes.iter().map(value).collect();
-            let (mean, square) = mean_and_square_error(&values);
-            total[k] = (total[k].0 + mean, total[k].1 + square);
-        }
-    }
-
-    /// The state with each measured axis turned onto Z.
-    fn rotated(&self, state: &[Complex64]) -> Vec<Complex64> {
-        let (r, i) = (Complex64::from(FRAC_1_SQRT_2), Complex64::I * FRAC_1_SQRT_2);
-        let mut state = state.to_vec();
-        for q in (0..self.basis.n_qubits()).filter(|q| self.basis.x >> q & 1 == 1) {
-            let is_y = self.basis.z >> q & 1 == 1;
-            let onto_z = if is_y { [r, -i, r, i] } else { [r, r, r, -r] };
-            amplitudes::apply(&mut state, &onto_z, &[q], 0);
-        }
-        state
-    }
-}
-
-/// The mean, and the square of its standard error, of at least two values.
-pub(super) fn mean_and_square_error(values: &[f64]) -> (f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let spread: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
-    (mean, spread / (n - 1.0) / n)
+    state
 }
 
 fn variance(observable: &Observable, state: &[Complex64]) -> f64 {

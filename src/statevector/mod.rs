@@ -7,6 +7,8 @@
 //! - [`Program`]: a circuit with its observables; expectations and their gradient by un-computing;
 //!   probabilities, variances, and estimates from finitely many shots.
 //! - [`DensityMatrix`]: a circuit with noise, exactly; [`trajectories`]: by sampling pure states.
+//! - [`ShotSimulator`]: a device that is none, behind the trait
+//!   [`CircuitSampler`](crate::circuit::CircuitSampler), whose contract [`check_conformance`] is.
 //! - [`Evolution`]: the dynamics of a transverse-field annealer, with the gradient of everything.
 //! - [`dense`]: the slow oracle that everything here is compared with.
 //!
@@ -17,6 +19,7 @@ mod affine;
 pub(crate) mod amplitudes;
 mod bound;
 mod buffer;
+mod conformance;
 pub mod dense;
 mod density;
 mod evolution;
@@ -28,16 +31,19 @@ mod plan;
 mod pool;
 mod program;
 mod real;
+mod shot_simulator;
 mod simd;
 mod tables;
 mod trajectories;
 mod worker;
 
+pub use crate::circuit::Estimate;
 pub use adjoint::{Gradient, States};
+pub use conformance::{NonConformance, check_conformance};
 pub use density::{DensityMatrix, MAX_QUBITS as MAX_DENSITY_QUBITS};
 pub use evolution::{Evolution, EvolutionGradient, EvolutionInput};
 pub(crate) use measurement::Distribution;
-pub use measurement::Estimate;
 pub use program::{MAX_QUBITS, Program};
 pub use real::Real;
+pub use shot_simulator::ShotSimulator;
 pub use trajectories::trajectories;

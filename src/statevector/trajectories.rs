@@ -1,9 +1,8 @@
 //! Quantum trajectories: circuits with noise, by sampling pure states.
 
 use super::density::check_observable;
-use super::measurement::{Estimate, mean_and_square_error};
 use super::{amplitudes, program};
-use crate::circuit::{Noise, NoisyCircuit, Observable, Step};
+use crate::circuit::{Estimate, Noise, NoisyCircuit, Observable, Step, mean_and_square_error};
 use crate::error::{Error, ErrorKind};
 use crate::random::Stream;
 use num_complex::Complex64;
@@ -70,10 +69,9 @@ pub fn trajectories(
 }
 
 fn averaged(values: &[Vec<f64>], n_observables: usize) -> Estimate<f64> {
-    let of = |o: usize| values.iter().map(|row| row[o]).collect::<Vec<_>>();
+    let of = |o: usize| values.iter().map(|row| (row[o], 1.0)).collect::<Vec<_>>();
     let moments = (0..n_observables).map(|o| mean_and_square_error(&of(o)));
-    let (values, squares): (Vec<_>, Vec<_>) = moments.unzip();
-    Estimate { values, standard_errors: squares.into_iter().map(f64::sqrt).collect() }
+    Estimate::of_moments(moments)
 }
 
 fn run(state: &mut [Complex64], steps: &[Step], stream: &mut Stream) {

@@ -3,8 +3,10 @@
 mod annealing;
 mod attention;
 mod boltzmann;
+mod circuit_samplers;
 mod circuits;
 mod common;
+mod decomposition;
 mod devices;
 mod encoding;
 mod evolution;
@@ -29,4 +31,5 @@ mod qubo;
 mod reference;
 mod reference_file;
 mod robbins_monro;
+mod sampled_circuits;
 mod sampled_layer;

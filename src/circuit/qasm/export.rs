@@ -1,10 +1,13 @@
 //! Circuits to OpenQASM.
 
 use super::Version;
+use crate::circuit::sampler::not_expressible;
 use crate::circuit::{Angle, Circuit, Gate, Operation};
 use crate::error::{Error, ErrorKind};
 use std::collections::HashSet;
 use std::fmt::Write;
+
+const QASM2: &str = "OpenQASM 2";
 
 /// Definitions of the gates that the included file lacks: `stdgates.inc`, or `qelib1.inc` as first
 /// published, which is all that some readers know. The importer knows these texts, too.
@@ -55,6 +58,29 @@ impl Circuit {
     /// # Ok::<(), burn_quantum::Error>(())
     /// ```
     pub fn to_qasm3(&self) -> String {
+        self.qasm3(false)
+    }
+
+    /// As [`to_qasm3`](Self::to_qasm3), with every qubit measured at the end, qubit `i` into `c[i]`:
+    /// what services of devices take.
+    ///
+    /// A device that runs nothing but its own gates, as IBM's do, wants the circuit
+    /// [decomposed](Self::decomposed) into them first.
+    ///
+    /// ```
+    /// use burn_quantum::circuit::Circuit;
+    ///
+    /// let mut circuit = Circuit::new(1);
+    /// let program = circuit.x(0).to_measured_qasm3();
+    /// assert!(program.ends_with("qubit[1] q;\nbit[1] c;\nx q[0];\nc[0] = measure q[0];\n"));
+    /// assert_eq!(Circuit::from_qasm(&program)?, circuit);
+    /// # Ok::<(), burn_quantum::Error>(())
+    /// ```
+    pub fn to_measured_qasm3(&self) -> String {
+        self.qasm3(true)
+    }
+
+    fn qasm3(&self, measured: bool) -> String {
         let mut text = "OPENQASM 3.0;\ninclude \"stdgates.inc\";\n".to_owned();
         text.extend(definitions(self.operations.iter().map(Operation::gate), Version::V3));
         let angles = self.operations.iter().flat_map(Operation::angles);
@@ -65,7 +91,12 @@ impl Circuit {
         if self.n_qubits > 0 {
             writeln!(text, "qubit[{}] q;", self.n_qubits).expect("strings take any text");
         }
+        if measured && self.n_qubits > 0 {
+            writeln!(text, "bit[{}] c;", self.n_qubits).expect("strings take any text");
+        }
         text.extend(lines(self.operations.iter().map(statement)));
+        let measured = if measured { 0..self.n_qubits } else { 0..0 };
+        text.extend(lines(measured.map(|q| format!("c[{q}] = measure q[{q}];"))));
         text
     }
 
@@ -113,7 +144,7 @@ fn lines(lines: impl Iterator<Item = impl AsRef<str>>) -> impl Iterator<Item = S
 }
 
 /// `name(angles) qubits;`
-fn call(name: &str, angles: &[String], qubits: &[usize]) -> String {
+pub(super) fn call(name: &str, angles: &[String], qubits: &[usize]) -> String {
     let angles = if angles.is_empty() { String::new() } else { format!("({})", angles.join(", ")) };
     let qubits: Vec<String> = qubits.iter().map(|q| format!("q[{q}]")).collect();
     format!("{name}{angles} {};", qubits.join(", "))
@@ -133,7 +164,7 @@ fn angle(angle: &Angle) -> String {
 
 /// The shortest digits that read back as the same number. Version 2 wants a point before an
 /// exponent.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let text = format!("{value:?}");
     match text.split_once('e') {
         Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0e{exponent}"),
@@ -167,12 +198,11 @@ fn statement(operation: &Operation) -> String {
 fn named2(operation: &Operation) -> Result<Gate, Error> {
     let (name, n_controls) = (operation.gate().info().name, operation.controls().len());
     if let Some(free) = operation.angles().iter().find(|a| is_free(a)) {
-        let (what, remedy) = (format!("the free angle {free:?}"), "`bind` the circuit first");
-        return Err(ErrorKind::NotInQasm2 { what, remedy }.into());
+        return Err(not_expressible(QASM2, *free));
     }
     operation.gate().with_n_controls(n_controls).ok_or_else(|| {
         let what = format!("{name} with {n_controls} controls in all");
-        ErrorKind::NotInQasm2 { what, remedy: "use `to_qasm3`" }.into()
+        ErrorKind::NotExpressible { language: QASM2.into(), what, remedy: "use `to_qasm3`" }.into()
     })
 }
 

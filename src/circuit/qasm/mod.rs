@@ -3,6 +3,7 @@
 //! The parser is written here because no kept-up crate reads both versions, and the subset that is
 //! a circuit is small: registers, gates, definitions of gates, modifiers, parameters.
 
+mod braket;
 mod cursor;
 mod expand;
 mod export;
