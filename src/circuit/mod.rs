@@ -17,6 +17,7 @@ mod noisy;
 mod operation;
 mod pauli;
 mod qasm;
+mod sampler;
 
 pub use algebra::MAX_HERMITIAN_QUBITS;
 pub use angle::Angle;
@@ -28,6 +29,7 @@ pub(crate) use noisy::Step;
 pub use noisy::{Noise, NoisyCircuit};
 pub use operation::Operation;
 pub use pauli::{MAX_QUBITS, Observable, Pauli, PauliString};
+pub use sampler::CircuitSampler;
 
 use crate::error::{Error, ErrorKind, finite, length};
 use serde::{Deserialize, Serialize};

@@ -4,10 +4,12 @@
 //! | --- | --- |
 //! | [`DWave`] | D-Wave's annealers as an [`IsingSampler`](crate::annealing::IsingSampler) |
 //! | [`sapi`] | D-Wave's Solver API: a client, and a server that lends any sampler to D-Wave's programs |
+//! | [`IonQ`] | IonQ's gate-model devices as a [`CircuitSampler`](crate::circuit::CircuitSampler) |
+//! | [`CircuitJobs`], [`CircuitTicket`] | their jobs: submitted now, collected later |
 //! | [`Topology`], [`WorkingGraph`] | the graphs of annealing chips, without and with defects |
 //! | [`Embedding`], [`cliques`] | dense problems on such graphs |
 //! | [`Transport`] | what carries requests: [`Http`], or [`Recording`] and [`Replay`] in tests |
-//! | [`Retry`], [`Token`] | patience and secrets |
+//! | [`Connection`], [`Retry`], [`Token`] | patience and secrets |
 //!
 //! Nothing falls back to a simulator: a device that does not answer is an
 //! [error](crate::Error::is_device), which names the [job](crate::Error::job_id) if there is one.
@@ -15,12 +17,17 @@
 
 mod dwave;
 mod graph;
+mod ionq;
+mod native;
 pub mod sapi;
+mod service;
 mod token;
 mod transport;
 
 pub use dwave::{AnswerMode, ChainStrength, DWave, Report, Scale, Ticket, Unembedding};
 pub use graph::{Embedding, Topology, WorkingGraph, cliques, largest_clique};
+pub use ionq::IonQ;
+pub use service::{CircuitJobs, CircuitTicket, Connection};
 pub use token::Token;
 pub use transport::{
     Exchange, Failure, FailureKind, Http, Method, Recording, Replay, Request, Response, Retry,

@@ -3,6 +3,7 @@
 mod client;
 mod dwave;
 mod faults;
+mod gate_model;
 #[path = "../../../examples/common/http.rs"]
 mod http;
 mod loopback;
