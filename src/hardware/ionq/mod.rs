@@ -3,7 +3,7 @@
 mod program;
 
 use super::service::{
-    Counts, Job, Limits, Provider, State, Wire, of_outcomes, of_probabilities, of_text, sampler,
+    Counts, Job, Limits, Provider, State, Wire, of_outcomes, of_probabilities, sampler,
     unsupported,
 };
 use super::transport::Repeatable;

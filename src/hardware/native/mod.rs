@@ -10,12 +10,11 @@ mod route;
 
 pub(super) use matrix::{Euler, euler};
 pub(super) use pair::Pair;
-pub(super) use route::{Coupling, Routed};
+pub(super) use route::Coupling;
 
 use crate::circuit::{Action, Circuit, Operation, Pauli};
 use crate::error::Error;
 use matrix::{H, Matrix, is_trivial, product, rx};
-use num_complex::Complex64;
 
 /// A step on a device.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,6 +111,7 @@ pub(super) fn merged(steps: Vec<Step>, n_qubits: usize) -> Vec<Step> {
 pub(super) mod oracle {
     use super::*;
     use crate::statevector::dense;
+    use num_complex::Complex64;
 
     pub type Rows = Vec<Vec<Complex64>>;
 

@@ -49,6 +49,10 @@ impl Connection {
         self
     }
 
+    pub(in crate::hardware) fn has_endpoint(&self) -> bool {
+        self.endpoint.is_some()
+    }
+
     /// What carries the requests. Default: [`Http`]
     pub fn with_transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = transport;

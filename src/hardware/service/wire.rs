@@ -93,7 +93,11 @@ impl Wire {
 
     /// A response that is a success.
     pub fn send(&self, request: &Request, repeatable: Repeatable) -> Result<Response, Error> {
-        let response = self.link.send(request, repeatable)?;
+        self.accepted(request, self.link.send(request, repeatable)?)
+    }
+
+    /// The response, if it is a success.
+    pub fn accepted(&self, request: &Request, response: Response) -> Result<Response, Error> {
         match response.status {
             200..=299 => Ok(response),
             _ => Err(self.refusal(request, &response)),
@@ -106,7 +110,14 @@ impl Wire {
         request: &Request,
         repeatable: Repeatable,
     ) -> Result<T, Error> {
-        let response = self.send(request, repeatable)?;
+        self.read(request, &self.send(request, repeatable)?)
+    }
+
+    pub fn read<T: DeserializeOwned>(
+        &self,
+        request: &Request,
+        response: &Response,
+    ) -> Result<T, Error> {
         serde_json::from_slice(&response.body).map_err(|error| {
             let name = format!("{} {}", request.method.name(), request.url);
             self.malformed(format!("{name}: {error}"))

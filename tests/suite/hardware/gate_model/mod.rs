@@ -1,12 +1,15 @@
 //! Clients of gate-model services, each against a service of its protocol on loopback whose device is
 //! a simulator of what arrives there.
 
+mod braket;
 mod faults;
+mod ibm;
 mod ionq;
+mod iqm;
 
 use super::loopback::{Act, Loopback};
 use burn_quantum::Error;
-use burn_quantum::circuit::{Angle, Circuit, CircuitSampler, Gate, Operation};
+use burn_quantum::circuit::{Angle, Circuit, Gate, Operation};
 use burn_quantum::hardware::{CircuitJobs, Connection, Request, Response, Retry};
 use burn_quantum::statevector::{Program, dense};
 use serde_json::Value;
@@ -38,7 +41,7 @@ struct Kind {
     idempotent: bool,
 }
 
-const KINDS: [Kind; 1] = [ionq::KIND];
+const KINDS: [Kind; 4] = [ionq::KIND, braket::KIND, iqm::KIND, ibm::KIND];
 
 /// What must never be shown, whatever the service.
 const SECRET: &str = "s3cr3t-c0ffee";
