@@ -140,11 +140,11 @@ mod tests {
     fn programs_are_as_ibm_documents_them() {
         let mut bell = Circuit::new(2);
         bell.h(0).cnot(0, 1);
-        let coupling = Coupling::new(3, [(2, 1)]);
+        let coupling = Coupling::new(3, [(1, 2)]);
         assert_eq!(
             source(&bell, &coupling, Pair::Cnot, "").unwrap(),
-            "OPENQASM 3.0;\ninclude \"stdgates.inc\";\nbit[2] c;\nrz(1.5707963267948966) $2;\n\
-             sx $2;\nrz(1.5707963267948966) $2;\ncx $2, $1;\nc[0] = measure $2;\nc[1] = measure $1;\n"
+            "OPENQASM 3.0;\ninclude \"stdgates.inc\";\nbit[2] c;\nrz(1.5707963267948966) $1;\n\
+             sx $1;\nrz(1.5707963267948966) $1;\ncx $1, $2;\nc[0] = measure $1;\nc[1] = measure $2;\n"
         );
         let names = |gates: &[&str]| gates.iter().map(|g| g.to_string()).collect::<Vec<_>>();
         assert_eq!(pair_of(&names(&["rz", "cx", "ecr"])), Some(Pair::Ecr));

@@ -110,7 +110,6 @@ pub(super) fn merged(steps: Vec<Step>, n_qubits: usize) -> Vec<Step> {
 #[cfg(test)]
 pub(super) mod oracle {
     use super::*;
-    use crate::statevector::dense;
     use num_complex::Complex64;
 
     pub type Rows = Vec<Vec<Complex64>>;
@@ -138,10 +137,20 @@ pub(super) mod oracle {
         (0..rows.len()).map(row).collect()
     }
 
+    /// By the definitions of the gates.
     pub fn of_circuit(circuit: &Circuit) -> Rows {
-        let n = circuit.n_qubits();
-        let matrices = circuit.operations().iter().map(|op| dense::matrix(op, n));
-        matrices.fold(one(n), |all, next| dense::multiply(&next, &all))
+        circuit.operations().iter().fold(one(circuit.n_qubits()), |all, operation| {
+            let angles: Vec<f64> = operation.angles().iter().map(|a| a.resolve(&[], &[])).collect();
+            let on_targets = operation.gate().info().target_matrix(&angles);
+            let (width, n_controls) = (1 << operation.targets().len(), operation.controls().len());
+            let (dim, active) = (width << n_controls, (width << n_controls) - width);
+            let entry = |(i, j): (usize, usize)| match i >= active && j >= active {
+                true => on_targets[(i - active) * width + j - active],
+                false => Complex64::new((i == j) as u8 as f64, 0.0),
+            };
+            let small: Vec<Complex64> = (0..dim * dim).map(|k| entry((k / dim, k % dim))).collect();
+            then(&all, &small, &[operation.targets(), operation.controls()].concat())
+        })
     }
 
     /// Steps whose gate on pairs is this matrix.
@@ -196,6 +205,7 @@ pub(super) mod oracle {
 mod tests {
     use super::*;
     use crate::circuit::Gate;
+    use crate::statevector::dense;
 
     #[test]
     fn the_whole_table_is_lowered_to_the_same_matrices() {
@@ -235,6 +245,18 @@ mod tests {
         assert!(lowered(&controlled(8)).is_ok());
         let error = lowered(&controlled(9)).unwrap_err().to_string();
         assert!(error.contains("9 controls") && error.contains("ancillas"), "{error}");
+    }
+
+    /// The oracle of this module against that of the crate.
+    #[test]
+    fn matrices_of_circuits_are_those_of_the_dense_simulation() {
+        for circuit in oracle::whole_table() {
+            let n = circuit.n_qubits();
+            let found = oracle::of_circuit(&circuit);
+            let exact = dense::matrix(&circuit.operations()[0], n);
+            let pairs = found.iter().flatten().zip(exact.iter().flatten());
+            assert!(pairs.into_iter().all(|(a, b)| (a - b).norm() < 1e-14), "{circuit:?}");
+        }
     }
 
     #[test]

@@ -134,12 +134,13 @@ macro_rules! sampler {
             }
 
             fn max_qubits(&self) -> usize {
-                self.limits().qubits
+                $crate::hardware::service::max_qubits(self)
             }
 
             /// # Errors
             ///
-            /// As [`submit`](CircuitJobs::submit) and [`collect`](CircuitJobs::collect).
+            /// As [`submit`](crate::hardware::CircuitJobs::submit) and
+            /// [`collect`](crate::hardware::CircuitJobs::collect).
             fn run(
                 &self,
                 circuits: &[$crate::circuit::Circuit],
@@ -154,8 +155,13 @@ macro_rules! sampler {
 }
 pub(in crate::hardware) use sampler;
 
+/// Basis indices have to fit a `usize`.
+pub(in crate::hardware) fn max_qubits(device: &impl Provider) -> usize {
+    device.limits().qubits.min(usize::BITS as usize - 1)
+}
+
 fn check(device: &impl Provider, circuits: &[Circuit], shots: usize) -> Result<(), Error> {
-    let Limits { qubits, shots: most, .. } = device.limits();
+    let (most, limit) = (device.limits().shots, max_qubits(device));
     let too_large = |given, what, limit, remedy| -> Error {
         let device = device.name().to_owned();
         ErrorKind::TooLargeForDevice { given, what, device, limit, remedy }.into()
@@ -169,9 +175,8 @@ fn check(device: &impl Provider, circuits: &[Circuit], shots: usize) -> Result<(
     }
     for (k, circuit) in circuits.iter().enumerate() {
         let n = circuit.n_qubits();
-        if n > qubits.min(usize::BITS as usize - 1) {
-            let limit = qubits.min(usize::BITS as usize - 1);
-            return Err(too_large(n, "qubits", limit, "use fewer qubits or a larger device"));
+        if n > limit {
+            return Err(too_large(n, "qubits", limit, "use fewer qubits"));
         }
         if n == 0 {
             return Err(unsupported(format!("circuit {k} without qubits"), "give it qubits"));

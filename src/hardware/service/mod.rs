@@ -9,7 +9,7 @@ pub use connection::Connection;
 pub(in crate::hardware) use counts::{Counts, of_outcomes, of_probabilities, of_text};
 pub use jobs::{CircuitJobs, CircuitTicket};
 pub(in crate::hardware) use jobs::{
-    Job, Limits, Provider, State, cancel, collect, sampler, submit,
+    Job, Limits, Provider, State, cancel, collect, max_qubits, sampler, submit,
 };
 pub(in crate::hardware) use wire::Wire;
 

@@ -4,6 +4,7 @@ mod client;
 mod dwave;
 mod faults;
 mod gate_model;
+mod gate_peer;
 #[path = "../../../examples/common/http.rs"]
 mod http;
 mod loopback;

@@ -101,10 +101,9 @@ fn read(source: &str, gates: &[&str]) -> Circuit {
             assert_eq!(numbers(bit), numbers(qubit));
             continue;
         }
-        let (head, qubits) = line.rsplit_once(|c| c == ' ').unwrap_or((line, ""));
         let (head, qubits) = match line.find(" q[") {
             Some(at) => line.split_at(at),
-            None => (head, qubits),
+            None => (line, ""),
         };
         let (name, angles) = head.split_once('(').unwrap_or((head, ""));
         let gate = match name {
@@ -341,7 +340,8 @@ fn braket_results_in_other_places_are_refused() {
 #[test]
 fn braket_names_are_checked_before_they_are_used() {
     let key = || AwsCredentials::new(Token::new("A").unwrap(), Token::new("b").unwrap());
-    let wrong: [(fn(&mut BraketDevice), &str); 4] = [
+    type Change = fn(&mut BraketDevice);
+    let wrong: [(Change, &str); 4] = [
         (|d| d.arn = "sv1".into(), "the device `sv1`"),
         (|d| d.region = "evil.example.org/".into(), "the region `evil.example.org/`"),
         (|d| d.bucket = "a/b".into(), "the bucket `a/b`"),

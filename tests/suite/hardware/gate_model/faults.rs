@@ -146,7 +146,7 @@ fn trouble_after_the_submission_names_the_job() {
                 assert!(error.is_unavailable(), "{error}");
                 assert_says(kind, &error, &format!("status {status}, attempt 3"));
             }
-            let error = error_of_job(kind, move |r, _| is(r).then(|| Act::Hang));
+            let error = error_of_job(kind, move |r, _| is(r).then_some(Act::Hang));
             assert!(error.is_unavailable(), "{error}");
             for status in [401, 403] {
                 let error = error_of_job(kind, move |r, _| is(r).then(|| answer(status, "{}")));

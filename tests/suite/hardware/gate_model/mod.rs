@@ -16,8 +16,10 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-type Counts = BTreeMap<usize, usize>;
+pub(super) type Counts = BTreeMap<usize, usize>;
 type Respond = Box<dyn FnMut(&Request) -> Response + Send>;
+type Connected = Result<Box<dyn CircuitJobs>, Error>;
+type Change = fn(&mut Value);
 
 /// A service and its client, with what its protocol calls things.
 #[derive(Clone, Copy)]
@@ -26,7 +28,7 @@ struct Kind {
     /// The service, as it should be.
     fake: fn() -> Respond,
     /// The client of one at this address.
-    device: fn(&str, Connection) -> Result<Box<dyn CircuitJobs>, Error>,
+    device: fn(&str, Connection) -> Connected,
     is_submission: fn(&Request) -> bool,
     is_poll: fn(&Request) -> bool,
     is_result: fn(&Request) -> bool,
@@ -36,7 +38,7 @@ struct Kind {
     failed: &'static str,
     cancelled: &'static str,
     /// Changes of a result that make it wrong, and what the error says of each.
-    wrong: &'static [(fn(&mut Value), &'static str)],
+    wrong: &'static [(Change, &'static str)],
     /// Whether a submission that is sent twice is taken once, so that it may be repeated.
     idempotent: bool,
 }
@@ -46,7 +48,7 @@ const KINDS: [Kind; 4] = [ionq::KIND, braket::KIND, iqm::KIND, ibm::KIND];
 /// What must never be shown, whatever the service.
 const SECRET: &str = "s3cr3t-c0ffee";
 
-fn connection() -> Connection {
+pub(super) fn connection() -> Connection {
     let delays = (Duration::from_millis(1), Duration::from_secs(3));
     let patience = Retry::default().with_max_attempts(3).with_delays(delays.0, delays.1);
     Connection::default()
@@ -86,7 +88,7 @@ fn measured(circuit: &Circuit, shots: usize, seed: u64) -> Vec<usize> {
 }
 
 /// Half the sum of the differences between shares and probabilities.
-fn distance(circuit: &Circuit, counts: &Counts) -> f64 {
+pub(super) fn distance(circuit: &Circuit, counts: &Counts) -> f64 {
     let shots = counts.values().sum::<usize>() as f64;
     let state = dense::state(circuit, &[], &[]).unwrap();
     let share = |index: usize| *counts.get(&index).unwrap_or(&0) as f64 / shots;
@@ -98,7 +100,7 @@ fn distance(circuit: &Circuit, counts: &Counts) -> f64 {
 }
 
 /// Turns that are in no way special, so that the gate between them shows in the probabilities.
-fn turned(circuit: &mut Circuit, by: f64) {
+pub(super) fn turned(circuit: &mut Circuit, by: f64) {
     for qubit in 0..circuit.n_qubits() {
         let angle = by + 0.4 * qubit as f64;
         circuit.ry(angle, qubit).rz(1.7 * angle, qubit).rx(0.6 - angle, qubit);
@@ -106,7 +108,7 @@ fn turned(circuit: &mut Circuit, by: f64) {
 }
 
 /// Each gate of the table between such turns.
-fn whole_table() -> Vec<Circuit> {
+pub(super) fn whole_table() -> Vec<Circuit> {
     let of_gate = |gate: Gate| {
         let info = gate.info();
         let n = info.n_qubits().max(2);
