@@ -3,8 +3,7 @@
 mod program;
 
 use super::service::{
-    Counts, Job, Limits, Provider, State, Wire, of_outcomes, of_probabilities, sampler,
-    unsupported,
+    Counts, Job, Limits, Provider, State, Wire, of_outcomes, of_probabilities, sampler, unsupported,
 };
 use super::transport::Repeatable;
 use super::transport::endpoint::{encoded, is_id};

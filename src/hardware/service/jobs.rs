@@ -12,6 +12,22 @@ use std::time::Duration;
 ///
 /// [`CircuitSampler::run`] submits and collects in one call; these are its halves, for programs that
 /// end before their jobs do.
+///
+/// ```no_run
+/// use burn_quantum::circuit::Circuit;
+/// use burn_quantum::hardware::{CircuitJobs, CircuitTicket, Connection, IonQ, Token};
+///
+/// let connect = || IonQ::new(Connection::default(), Token::from_env("IONQ_API_KEY")?, "qpu.forte-1");
+/// let mut bell = Circuit::new(2);
+/// bell.h(0).cnot(0, 1);
+/// let ticket = connect()?.submit(&[bell], 1000)?;
+/// std::fs::write("ticket.json", serde_json::to_string(&ticket)?)?;
+///
+/// // Tomorrow, in another run of the program:
+/// let ticket: CircuitTicket = serde_json::from_slice(&std::fs::read("ticket.json")?)?;
+/// let counts = connect()?.collect(&ticket)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait CircuitJobs: CircuitSampler {
     /// Submits circuits without waiting, in as few jobs as the service takes.
     ///
