@@ -9,8 +9,8 @@ use std::path::Path;
 /// ```
 /// use burn_quantum::hardware::{AwsCredentials, Token};
 ///
-/// let key = AwsCredentials::new(Token::new("AKIDEXAMPLE")?, Token::new("secret")?);
-/// assert!(!format!("{key:?}").contains("secret"));
+/// let key = AwsCredentials::new(Token::new("AKIDEXAMPLE")?, Token::new("wJalrXUtnFEMI")?);
+/// assert!(!format!("{key:?}").contains("wJalrXUtnFEMI"));
 /// # Ok::<(), burn_quantum::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
