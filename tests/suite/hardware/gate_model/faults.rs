@@ -30,8 +30,7 @@ fn spoilt(kind: Kind, act: impl Fn(&Request, Value) -> Option<Act> + Send + 'sta
 
 /// The error of a run, in which no secret may show, and how often a circuit was submitted.
 fn failed_run(kind: Kind, service: &Loopback) -> (Error, usize) {
-    let device =
-        (kind.device)(service.origin(), connection().with_timeout(Duration::from_millis(400)));
+    let device = (kind.device)(service.origin(), connection().with_timeout(Duration::from_secs(1)));
     let error = device.and_then(|device| device.run(&bell(), 20)).unwrap_err();
     let text = format!("{error} {error:?}");
     assert!(!text.contains(SECRET), "{}: {text}", kind.name);
