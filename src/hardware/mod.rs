@@ -4,23 +4,36 @@
 //! | --- | --- |
 //! | [`DWave`] | D-Wave's annealers as an [`IsingSampler`](crate::annealing::IsingSampler) |
 //! | [`sapi`] | D-Wave's Solver API: a client, and a server that lends any sampler to D-Wave's programs |
+//! | [`IonQ`], [`Ibm`], [`Iqm`], [`Braket`] | gate-model devices as a [`CircuitSampler`](crate::circuit::CircuitSampler) |
+//! | [`CircuitJobs`], [`CircuitTicket`] | their jobs: submitted now, collected later |
 //! | [`Topology`], [`WorkingGraph`] | the graphs of annealing chips, without and with defects |
 //! | [`Embedding`], [`cliques`] | dense problems on such graphs |
 //! | [`Transport`] | what carries requests: [`Http`], or [`Recording`] and [`Replay`] in tests |
-//! | [`Retry`], [`Token`] | patience and secrets |
+//! | [`Connection`], [`Retry`], [`Token`] | patience and secrets |
 //!
 //! Nothing falls back to a simulator: a device that does not answer is an
 //! [error](crate::Error::is_device), which names the [job](crate::Error::job_id) if there is one.
 //! The module starts no threads.
 
+mod braket;
 mod dwave;
 mod graph;
+mod ibm;
+mod ionq;
+mod iqm;
+mod native;
 pub mod sapi;
+mod service;
 mod token;
 mod transport;
 
+pub use braket::{AwsCredentials, Braket, BraketDevice};
 pub use dwave::{AnswerMode, ChainStrength, DWave, Report, Scale, Ticket, Unembedding};
 pub use graph::{Embedding, Topology, WorkingGraph, cliques, largest_clique};
+pub use ibm::{Ibm, IbmAccount};
+pub use ionq::IonQ;
+pub use iqm::Iqm;
+pub use service::{CircuitJobs, CircuitTicket, Connection};
 pub use token::Token;
 pub use transport::{
     Exchange, Failure, FailureKind, Http, Method, Recording, Replay, Request, Response, Retry,

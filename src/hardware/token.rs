@@ -59,14 +59,27 @@ impl Token {
     /// When the file cannot be read, or holds no token for the section.
     pub fn from_config(path: impl AsRef<Path>, section: &str) -> Result<Self, Error> {
         let path = path.as_ref();
+        let found = match Self::of_key(path, section, "token")? {
+            None => Self::of_key(path, "defaults", "token")?,
+            found => found,
+        };
+        found.ok_or_else(|| Self::missing(path, section, "token"))
+    }
+
+    /// A key of a section of a configuration file, if it has it.
+    pub(super) fn of_key(path: &Path, section: &str, key: &str) -> Result<Option<Self>, Error> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|e| ErrorKind::Io {
             format: "configuration",
             reason: format!("{name}: {e}"),
         })?;
-        let value = value_of(&text, section).or_else(|| value_of(&text, "defaults"));
         let source = format!("section [{section}] of {name}");
-        Self::checked(value.ok_or_else(|| invalid(&source, "write `token = ...` there"))?, &source)
+        value_of(&text, section, key).map(|value| Self::checked(value, &source)).transpose()
+    }
+
+    pub(super) fn missing(path: &Path, section: &str, key: &str) -> Error {
+        let source = format!("section [{section}] of {}", path.display());
+        invalid(&source, &format!("write `{key} = ...` there"))
     }
 
     pub(super) fn reveal(&self) -> &str {
@@ -79,13 +92,13 @@ impl Token {
     }
 }
 
-fn value_of(text: &str, section: &str) -> Option<String> {
+fn value_of(text: &str, section: &str, key: &str) -> Option<String> {
     let mut here = false;
     for line in text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             here = name.trim() == section;
-        } else if let Some((key, value)) = line.split_once('=').filter(|_| here)
-            && key.trim() == "token"
+        } else if let Some((name, value)) = line.split_once('=').filter(|_| here)
+            && name.trim() == key
         {
             return Some(value.trim().into());
         }

@@ -6,6 +6,7 @@ use super::qp::Answer;
 use super::{Solver, media_type};
 use crate::annealing::Cancellation;
 use crate::error::{Error, ErrorKind, Fault};
+use crate::hardware::transport::endpoint::{self, encoded, is_id};
 use crate::hardware::transport::{Link, Repeatable};
 use crate::hardware::{Method, Request, Response, Retry, Token, Transport};
 use serde::de::DeserializeOwned;
@@ -45,23 +46,7 @@ impl Client {
     /// When it is not an address of `https`, or of `http` on this very machine: a token must not
     /// travel in the clear.
     pub fn new(endpoint: &str, token: Token) -> Result<Self, Error> {
-        let local = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
-        let after_host =
-            |prefix| endpoint.strip_prefix(prefix).and_then(|rest: &str| rest.chars().next());
-        let is_local = local
-            .iter()
-            .any(|prefix| endpoint == *prefix || matches!(after_host(*prefix), Some(':' | '/')));
-        if (!endpoint.starts_with("https://") && !is_local) || endpoint.contains('@') {
-            return Err(ErrorKind::Unsupported {
-                what: format!("the endpoint `{}`", token.hidden_in(endpoint)),
-                remedy:
-                    "use https://..., or http://127.0.0.1... for a server on this machine; the \
-                         token is given apart"
-                        .into(),
-            }
-            .into());
-        }
-        let base = format!("{}/", endpoint.trim_end_matches('/'));
+        let base = endpoint::checked(endpoint, |text| token.hidden_in(text))?;
         Ok(Self {
             link: Link::new(base.clone()),
             base,
@@ -356,18 +341,4 @@ impl Client {
     pub(in crate::hardware) fn malformed(&self, reason: impl std::fmt::Display) -> Error {
         self.link.error(Fault::Malformed, format!("an answer breaks the protocol: {reason}"))
     }
-}
-
-/// Whether it can stand in an address as it is.
-fn is_id(id: &str) -> bool {
-    !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-}
-
-fn encoded(name: &str) -> String {
-    let byte = |b: u8| match b {
-        b'-' | b'_' | b'.' | b'~' => char::from(b).to_string(),
-        b if b.is_ascii_alphanumeric() => char::from(b).to_string(),
-        b => format!("%{b:02X}"),
-    };
-    name.bytes().map(byte).collect()
 }

@@ -14,6 +14,7 @@ pub use model::{Identity, Problem, ProblemKind, SolverDefinition};
 pub use qp::{Answer, Coefficients, ProblemData};
 pub use server::Server;
 pub use solver::Solver;
+pub(super) use store::timestamp;
 
 /// The version of the protocol.
 const VERSION: &str = "3.0.0";

@@ -133,7 +133,7 @@ impl Store {
 }
 
 /// `2026-11-21T09:30:00.000000Z`
-pub(super) fn timestamp(time: SystemTime) -> String {
+pub(in crate::hardware) fn timestamp(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     // Howard Hinnant's civil_from_days, for days since 1970.

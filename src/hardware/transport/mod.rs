@@ -1,5 +1,6 @@
 //! Requests and responses of HTTP, and what carries them.
 
+pub(super) mod endpoint;
 mod http;
 mod replay;
 mod retry;

@@ -3,11 +3,12 @@
 use super::{Failure, FailureKind, Method, Request, Response, Transport, is_secret};
 use crate::error::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A request and what came of it, without the values of secret headers.
+/// A request and what came of it, without the values of secret headers and fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Exchange {
     method: Method,
@@ -28,19 +29,43 @@ fn noted(headers: &[(String, String)]) -> Vec<(String, String)> {
     headers.iter().filter(|(name, _)| !is_secret(name)).cloned().collect()
 }
 
+/// Fields of contents whose values nobody may see: of forms and of JSON.
+const SECRET_FIELDS: [&str; 3] = ["apikey", "access_token", "refresh_token"];
+
+/// A content without the values of secret fields.
+fn noted_body(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    if !SECRET_FIELDS.iter().any(|field| text.contains(field)) {
+        return text.into_owned();
+    }
+    if let Ok(Value::Object(mut object)) = serde_json::from_str::<Value>(&text) {
+        let fields = SECRET_FIELDS.iter().filter(|field| object.contains_key(**field));
+        let fields: Vec<_> = fields.collect();
+        if fields.is_empty() {
+            return text.into_owned();
+        }
+        fields.into_iter().for_each(|field| object[*field] = "***".into());
+        return Value::Object(object).to_string();
+    }
+    let shown = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if SECRET_FIELDS.contains(&name) => format!("{name}=***"),
+        _ => pair.to_owned(),
+    };
+    text.split('&').map(shown).collect::<Vec<_>>().join("&")
+}
+
 impl Exchange {
     fn new(request: &Request, outcome: &Result<Response, Failure>) -> Self {
-        let text = |body: &[u8]| String::from_utf8_lossy(body).into_owned();
         let answer = |response: &Response| Answer {
             status: response.status,
             headers: noted(&response.headers),
-            body: text(&response.body),
+            body: noted_body(&response.body),
         };
         Self {
             method: request.method,
             url: request.url.clone(),
             headers: noted(&request.headers),
-            body: text(&request.body),
+            body: noted_body(&request.body),
             outcome: outcome.as_ref().map(answer).map_err(Clone::clone),
         }
     }
@@ -48,7 +73,7 @@ impl Exchange {
     fn is_of(&self, request: &Request) -> bool {
         (self.method, &self.url) == (request.method, &request.url)
             && self.headers == noted(&request.headers)
-            && self.body.as_bytes() == request.body
+            && self.body == noted_body(&request.body)
     }
 }
 

@@ -49,6 +49,11 @@ impl Loopback {
         Self { url, seen }
     }
 
+    /// The address without a path.
+    pub fn origin(&self) -> &str {
+        self.url.strip_suffix("/sapi/v2/").unwrap()
+    }
+
     pub fn requests(&self) -> Vec<Request> {
         self.seen.lock().unwrap().clone()
     }

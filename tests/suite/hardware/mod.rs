@@ -3,6 +3,8 @@
 mod client;
 mod dwave;
 mod faults;
+mod gate_model;
+mod gate_peer;
 #[path = "../../../examples/common/http.rs"]
 mod http;
 mod loopback;
