@@ -3,6 +3,9 @@
 //! | | |
 //! | --- | --- |
 //! | [`DWave`] | D-Wave's annealers as an [`IsingSampler`](crate::annealing::IsingSampler) |
+//! | [`ProcessDevice`] | any device behind a program of its own, over pipes (Unix) |
+//! | [`Int8Ising`] | models as coherent Ising machines take them |
+//! | [`Metered`], [`Meter`] | budgets: what a device was asked for, and no more than this |
 //! | [`sapi`] | D-Wave's Solver API: a client, and a server that lends any sampler to D-Wave's programs |
 //! | [`Topology`], [`WorkingGraph`] | the graphs of annealing chips, without and with defects |
 //! | [`Embedding`], [`cliques`] | dense problems on such graphs |
@@ -11,16 +14,24 @@
 //!
 //! Nothing falls back to a simulator: a device that does not answer is an
 //! [error](crate::Error::is_device), which names the [job](crate::Error::job_id) if there is one.
-//! The module starts no threads.
+//! The module starts no threads, and no program but that of a [`ProcessDevice`].
 
 mod dwave;
 mod graph;
+mod int8;
+mod meter;
+#[cfg(unix)]
+mod process;
 pub mod sapi;
 mod token;
 mod transport;
 
 pub use dwave::{AnswerMode, ChainStrength, DWave, Report, Scale, Ticket, Unembedding};
 pub use graph::{Embedding, Topology, WorkingGraph, cliques, largest_clique};
+pub use int8::Int8Ising;
+pub use meter::{Meter, Metered, Usage};
+#[cfg(unix)]
+pub use process::{ProblemForm, ProcessDevice, ProcessInfo};
 pub use token::Token;
 pub use transport::{
     Exchange, Failure, FailureKind, Http, Method, Recording, Replay, Request, Response, Retry,

@@ -5,8 +5,13 @@ mod dwave;
 mod faults;
 #[path = "../../../examples/common/http.rs"]
 mod http;
+mod int8;
 mod loopback;
+mod meter;
 mod peer;
+#[cfg(unix)]
+mod process;
+mod tls;
 mod transport;
 
 use burn_quantum::annealing::{IsingSampler, SimulatedAnnealing};
