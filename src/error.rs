@@ -75,6 +75,12 @@ impl Error {
         self.fault() == Some(Fault::Cancelled)
     }
 
+    /// Whether a budget of jobs has not enough left, so that nothing was submitted.
+    #[cfg(feature = "hardware")]
+    pub fn is_budget_spent(&self) -> bool {
+        matches!(*self.0, ErrorKind::BudgetSpent { .. })
+    }
+
     /// The job that the error is about, as the service names it.
     #[cfg(feature = "hardware")]
     pub fn job_id(&self) -> Option<&str> {
@@ -108,6 +114,8 @@ impl Error {
 pub(crate) enum Fault {
     /// No connection, or one that broke.
     Unreachable,
+    /// The service does not prove who it is.
+    Untrusted,
     /// No answer in time.
     Timeout,
     /// The service asks to come later.
@@ -229,6 +237,12 @@ pub(crate) enum ErrorKind {
         limit: usize,
         remedy: &'static str,
     },
+    #[cfg(feature = "hardware")]
+    #[error(
+        "{jobs} more {} the budget of {limit}, of which {spent} are spent: raise it, or stop here",
+        if *jobs == 1 { "job exceeds" } else { "jobs exceed" }
+    )]
+    BudgetSpent { jobs: usize, spent: usize, limit: usize },
     #[cfg(feature = "hardware")]
     #[error("{what}: {remedy}")]
     Unsupported { what: String, remedy: String },

@@ -6,9 +6,10 @@ use burn::module::{Module, Param};
 use burn::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig};
 use burn::nn::{Gelu, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, assert_shape};
-use burn_quantum::annealing::Random;
+use burn_quantum::Error;
+use burn_quantum::annealing::{IsingSampler, Random};
 use burn_quantum::nn::SampleTemperature;
-use burn_quantum::nn::attention::{Qama, QamaConfig, QamaInput, QamaSelection};
+use burn_quantum::nn::attention::{Qama, QamaConfig, QamaCoupling, QamaInput, QamaSelection};
 use std::sync::Arc;
 
 /// The attention of a [`VisionTransformer`].
@@ -122,17 +123,70 @@ impl VisionTransformerConfig {
     ///
     /// Panics if the patches do not tile the image, or the heads do not divide `d_model`.
     pub fn init(&self, device: &Device) -> VisionTransformer {
+        self.init_with(device, &|device| self.attention(device))
+    }
+
+    /// Initialises a new network whose attention is QAMA with selections of `sampler`, a simulator
+    /// of burn-quantum or a device, `n_reads` samples of each; `temperature` is that of the samples.
+    ///
+    /// The couplings between keys are trained for each pair of places, and not those of similar keys as in
+    /// [`init`](Self::init): so they are the same for all images, and each head asks the sampler for one
+    /// batch of `batch_size * n_tokens` models of `n_tokens` spins, which a device may take as one job.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_quantum::annealing::SimulatedAnnealing;
+    /// use burn_quantum::nn::SampleTemperature;
+    /// use burn_quantum_models::VisionTransformerConfig;
+    /// use std::sync::Arc;
+    ///
+    /// let (device, config) = (Device::flex(), VisionTransformerConfig::new([1, 8, 8], 10));
+    /// let sampler = Arc::new(SimulatedAnnealing::default().with_n_sweeps(10));
+    /// let model = config.init_with_sampler(&device, sampler, SampleTemperature::Estimated, 16);
+    /// let logits = model.try_forward(Tensor::zeros([3, 1, 8, 8], &device))?;
+    /// assert_eq!(logits.dims(), [3, 10]);
+    /// # Ok::<(), burn_quantum::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`init`](Self::init), on less than two reads, on a temperature that is not positive, and if
+    /// `attention` is set to another than [`VitAttention::Qama`], which would be ignored.
+    pub fn init_with_sampler(
+        &self,
+        device: &Device,
+        sampler: Arc<dyn IsingSampler>,
+        temperature: SampleTemperature,
+        n_reads: usize,
+    ) -> VisionTransformer {
+        assert!(
+            self.attention == VitAttention::Qama,
+            "a sampler is given, so the attention {:?} would be ignored: leave it out",
+            self.attention
+        );
+        let coupling = QamaCoupling::Learned { max_keys: self.n_tokens() };
+        let qama = self.qama().with_coupling(coupling).with_n_reads(n_reads);
+        self.init_with(device, &|device| {
+            let qama = qama.init_with_sampler(device, sampler.clone(), temperature);
+            Some(TokenAttention::Qama(qama))
+        })
+    }
+
+    fn init_with(
+        &self,
+        device: &Device,
+        attention: &dyn Fn(&Device) -> Option<TokenAttention>,
+    ) -> VisionTransformer {
         let ([channels, height, width], p) = (self.image, self.patch_size);
         assert!(
             p > 0 && height.is_multiple_of(p) && width.is_multiple_of(p),
             "patches of side {p} do not tile an image of {height} x {width}: use a common divisor"
         );
-        let n_tokens = (height / p) * (width / p);
         let position = Initializer::Normal { mean: 0.0, std: 0.1 };
         VisionTransformer {
             embedding: LinearConfig::new(channels * p * p, self.d_model).init(device),
-            position: position.init([n_tokens, self.d_model], device),
-            blocks: (0..self.depth).map(|_| self.block(device)).collect(),
+            position: position.init([self.n_tokens(), self.d_model], device),
+            blocks: (0..self.depth).map(|_| self.block(device, attention(device))).collect(),
             norm: LayerNormConfig::new(self.d_model).init(device),
             head: LinearConfig::new(self.d_model, self.n_classes).init(device),
             patch_size: p,
@@ -140,10 +194,20 @@ impl VisionTransformerConfig {
         }
     }
 
-    fn block(&self, device: &Device) -> VitBlock {
+    /// The number of patches of an image.
+    ///
+    /// # Panics
+    ///
+    /// Panics on patches of side zero.
+    pub fn n_tokens(&self) -> usize {
+        let [_, height, width] = self.image;
+        (height / self.patch_size) * (width / self.patch_size)
+    }
+
+    fn block(&self, device: &Device, attention: Option<TokenAttention>) -> VitBlock {
         VitBlock {
             norm_attention: LayerNormConfig::new(self.d_model).init(device),
-            attention: self.attention(device),
+            attention,
             norm_inner: LayerNormConfig::new(self.d_model).init(device),
             linear_inner: LinearConfig::new(self.d_model, self.d_hidden).init(device),
             activation: Gelu::new(),
@@ -151,14 +215,17 @@ impl VisionTransformerConfig {
         }
     }
 
+    fn qama(&self) -> QamaConfig {
+        QamaConfig::new(self.d_model, self.n_heads).with_dropout(0.0)
+    }
+
     fn attention(&self, device: &Device) -> Option<TokenAttention> {
-        let (d_model, n_heads) = (self.d_model, self.n_heads);
-        let qama = QamaConfig::new(d_model, n_heads).with_dropout(0.0);
+        let qama = self.qama();
         Some(match self.attention {
             VitAttention::None => return None,
             VitAttention::Mha => {
-                let config = MultiHeadAttentionConfig::new(d_model, n_heads).with_dropout(0.0);
-                TokenAttention::Mha(config.init(device))
+                let config = MultiHeadAttentionConfig::new(self.d_model, self.n_heads);
+                TokenAttention::Mha(config.with_dropout(0.0).init(device))
             }
             VitAttention::Qama => TokenAttention::Qama(qama.init(device)),
             VitAttention::QamaGibbs => {
@@ -182,26 +249,53 @@ impl VisionTransformer {
     ///
     /// # Panics
     ///
-    /// Panics if the images have another shape than the config says.
+    /// Panics if the images have another shape than the config says, and with the sampler's own
+    /// message if that fails: see [`try_forward`](Self::try_forward).
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.try_forward(images).unwrap_or_else(|error| panic!("VisionTransformer: {error}"))
+    }
+
+    /// As [`forward`](Self::forward), but what a sampler or a device reports is returned.
+    ///
+    /// # Errors
+    ///
+    /// Where the sampler fails, and when its samples are too cold to tell their temperature.
+    ///
+    /// # Panics
+    ///
+    /// On images of another shape.
+    pub fn try_forward(&self, images: Tensor<4>) -> Result<Tensor<2>, Error> {
         let [channels, height, width] = self.image;
         assert_shape!(images, [_, channels, height, width]);
         let tokens = self.embedding.forward(patches(images, self.patch_size));
         let tokens = tokens + self.position.val().unsqueeze_dim(0);
-        let tokens = self.blocks.iter().fold(tokens, |x, block| block.forward(x));
-        self.head.forward(self.norm.forward(tokens.mean_dim(1).squeeze_dim(1)))
+        let tokens = self.blocks.iter().try_fold(tokens, |x, block| block.try_forward(x))?;
+        Ok(self.head.forward(self.norm.forward(tokens.mean_dim(1).squeeze_dim(1))))
     }
 }
 
 impl VitBlock {
     /// Tokens `[batch_size, n_tokens, d_model]` to tokens.
+    ///
+    /// # Panics
+    ///
+    /// As [`VisionTransformer::forward`].
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        self.try_forward(x).unwrap_or_else(|error| panic!("VitBlock: {error}"))
+    }
+
+    /// As [`forward`](Self::forward), but what a sampler or a device reports is returned.
+    ///
+    /// # Errors
+    ///
+    /// As [`VisionTransformer::try_forward`].
+    pub fn try_forward(&self, x: Tensor<3>) -> Result<Tensor<3>, Error> {
         let x = match &self.attention {
-            Some(attention) => attention.forward(self.norm_attention.forward(x.clone())) + x,
+            Some(attention) => attention.try_forward(self.norm_attention.forward(x.clone()))? + x,
             None => x,
         };
         let hidden = self.linear_inner.forward(self.norm_inner.forward(x.clone()));
-        x + self.linear_outer.forward(self.activation.forward(hidden))
+        Ok(x + self.linear_outer.forward(self.activation.forward(hidden)))
     }
 }
 
@@ -210,11 +304,20 @@ impl TokenAttention {
     ///
     /// # Panics
     ///
-    /// Panics on another number of features.
+    /// Panics on another number of features, and where the sampler fails.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        self.try_forward(x).unwrap_or_else(|error| panic!("TokenAttention: {error}"))
+    }
+
+    /// As [`forward`](Self::forward), but what a sampler or a device reports is returned.
+    ///
+    /// # Errors
+    ///
+    /// As [`VisionTransformer::try_forward`].
+    pub fn try_forward(&self, x: Tensor<3>) -> Result<Tensor<3>, Error> {
         match self {
-            Self::Qama(qama) => qama.forward(QamaInput::self_attn(x)).context,
-            Self::Mha(mha) => mha.forward(MhaInput::self_attn(x)).context,
+            Self::Qama(qama) => Ok(qama.try_forward(QamaInput::self_attn(x))?.context),
+            Self::Mha(mha) => Ok(mha.forward(MhaInput::self_attn(x)).context),
         }
     }
 }
@@ -222,6 +325,8 @@ impl TokenAttention {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn_quantum::annealing::{BatchSampleSet, SampleSet};
+    use burn_quantum::ising::{BatchedIsing, Ising};
 
     #[test]
     fn gradients_reach_the_first_layer_with_every_attention() {
@@ -237,6 +342,50 @@ mod tests {
             let gradient = gradient.abs().sum().into_scalar::<f32>();
             assert!(gradient.is_finite() && gradient > 0.0, "{attention:?}: {gradient}");
         }
+    }
+
+    /// Remembers the sizes of the batches that it was asked for, until it fails.
+    #[derive(Debug, Default)]
+    struct Spy(std::sync::Mutex<Vec<(usize, usize, usize)>>);
+
+    impl IsingSampler for Spy {
+        fn sample(&self, _: &Ising, _: usize) -> Result<SampleSet, Error> {
+            unreachable!("batches only")
+        }
+
+        fn sample_batch(
+            &self,
+            models: &BatchedIsing<'_>,
+            n_reads: usize,
+        ) -> Result<BatchSampleSet, Error> {
+            let mut seen = self.0.lock().unwrap();
+            if seen.len() == 4 {
+                return Random::default().sample_batch(models, 0); // refused
+            }
+            seen.push((models.n_problems(), models.n_spins(), n_reads));
+            Random::default().sample_batch(models, n_reads)
+        }
+    }
+
+    #[test]
+    fn a_sampler_gets_one_batch_of_each_head_and_its_error_comes_back() {
+        let (device, spy) = (Device::flex(), Arc::new(Spy::default()));
+        let config = VisionTransformerConfig::new([1, 8, 8], 3).with_n_heads(2).with_depth(2);
+        assert_eq!(config.n_tokens(), 4);
+        let beta = SampleTemperature::Known(1.0);
+        let model = config.init_with_sampler(&device, spy.clone(), beta, 5);
+        let images = || Tensor::zeros([3, 1, 8, 8], &device);
+        assert_eq!(model.try_forward(images()).unwrap().dims(), [3, 3]);
+        assert_eq!(*spy.0.lock().unwrap(), [(12, 4, 5); 4]);
+        assert!(model.try_forward(images()).unwrap_err().is_invalid_value());
+    }
+
+    #[test]
+    #[should_panic(expected = "the attention Mha would be ignored: leave it out")]
+    fn another_attention_beside_a_sampler() {
+        let config = VisionTransformerConfig::new([1, 8, 8], 3).with_attention(VitAttention::Mha);
+        let beta = SampleTemperature::Known(1.0);
+        config.init_with_sampler(&Device::flex(), Arc::new(Random::default()), beta, 5);
     }
 
     /// Only attention tells where tokens are relative to each other: without it, and without

@@ -3,6 +3,9 @@
 //! | | |
 //! | --- | --- |
 //! | [`DWave`] | D-Wave's annealers as an [`IsingSampler`](crate::annealing::IsingSampler) |
+//! | [`ProcessDevice`] | any device behind a program of its own, over pipes (Unix) |
+//! | [`Int8Ising`] | models as coherent Ising machines take them |
+//! | [`Metered`], [`Meter`] | budgets: what a device was asked for, and no more than this |
 //! | [`sapi`] | D-Wave's Solver API: a client, and a server that lends any sampler to D-Wave's programs |
 //! | [`IonQ`], [`Ibm`], [`Iqm`], [`Braket`] | gate-model devices as a [`CircuitSampler`](crate::circuit::CircuitSampler) |
 //! | [`CircuitJobs`], [`CircuitTicket`] | their jobs: submitted now, collected later |
@@ -13,7 +16,7 @@
 //!
 //! Nothing falls back to a simulator: a device that does not answer is an
 //! [error](crate::Error::is_device), which names the [job](crate::Error::job_id) if there is one.
-//! The module starts no threads.
+//! The module starts no threads, and no program but that of a [`ProcessDevice`].
 
 mod braket;
 mod dwave;
@@ -22,6 +25,10 @@ mod ibm;
 mod ionq;
 mod iqm;
 mod native;
+mod int8;
+mod meter;
+#[cfg(unix)]
+mod process;
 pub mod sapi;
 mod service;
 mod token;
@@ -34,6 +41,10 @@ pub use ibm::{Ibm, IbmAccount};
 pub use ionq::IonQ;
 pub use iqm::Iqm;
 pub use service::{CircuitJobs, CircuitTicket, Connection};
+pub use int8::Int8Ising;
+pub use meter::{Meter, Metered, Usage};
+#[cfg(unix)]
+pub use process::{ProblemForm, ProcessDevice, ProcessInfo};
 pub use token::Token;
 pub use transport::{
     Exchange, Failure, FailureKind, Http, Method, Recording, Replay, Request, Response, Retry,

@@ -8,6 +8,7 @@ use crate::hardware::{Embedding, cliques, largest_clique};
 use crate::ising::Ising;
 use crate::random::Stream;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Disjoint complete graphs by their number of variables, found once: one of them, or all that the
@@ -17,8 +18,38 @@ pub(super) type Tiles = Arc<Mutex<HashMap<(usize, bool), Arc<Vec<Embedding>>>>>;
 /// The reads of a job, and what is in it.
 type Planned = (usize, Vec<Placed>);
 
+/// The next models, and the places for them.
+type Round = (Range<usize>, Arc<Vec<Embedding>>);
+
 impl DWave {
+    /// The number of jobs in which these models of the same number of spins would be sampled: they
+    /// lie side by side, so it may be less than that of models.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit), as far as sizes are concerned.
+    pub fn n_jobs(&self, models: &[&Ising], n_reads: usize) -> Result<usize, Error> {
+        let rounds = self.rounds(models, n_reads)?;
+        Ok(rounds.len() * self.reads_of_jobs(n_reads)?.len())
+    }
+
     pub(super) fn plan(&self, models: &[&Ising], n_reads: usize) -> Result<Vec<Planned>, Error> {
+        let rounds = self.rounds(models, n_reads)?;
+        let mut planned = Vec::new();
+        for (here, tiles) in rounds {
+            for (gauge, &n_reads) in self.reads_of_jobs(n_reads)?.iter().enumerate() {
+                let placed = here
+                    .clone()
+                    .zip(tiles.iter())
+                    .map(|(p, tile)| self.place(p, models[p], tile, gauge as u64));
+                planned.push((n_reads, placed.collect::<Result<_, _>>()?));
+            }
+        }
+        Ok(planned)
+    }
+
+    /// Which models lie side by side; none if there is nothing to sample.
+    fn rounds(&self, models: &[&Ising], n_reads: usize) -> Result<Vec<Round>, Error> {
         if n_reads == 0 {
             let (what, range) = ("the number of reads".into(), "1 or more");
             return Err(ErrorKind::OutOfRange { what, value: 0.0, range }.into());
@@ -29,25 +60,14 @@ impl DWave {
             let what = format!("models of {n_spins} and of {} spins at once", other.n_spins());
             return Err(unsupported(what, "submit models of one size together"));
         }
-        if n_spins == 0 {
-            return Ok(Vec::new());
-        }
-        let reads = self.reads_of_jobs(n_reads)?;
-        let mut planned = Vec::new();
-        let mut problem = 0;
-        while problem < models.len() {
+        let (mut rounds, mut problem) = (Vec::new(), 0);
+        while n_spins > 0 && problem < models.len() {
             let tiles = self.tiles(&models[problem..])?;
             let here = problem..models.len().min(problem + tiles.len());
-            for (gauge, &n_reads) in reads.iter().enumerate() {
-                let placed = here
-                    .clone()
-                    .zip(tiles.iter())
-                    .map(|(p, tile)| self.place(p, models[p], tile, gauge as u64));
-                planned.push((n_reads, placed.collect::<Result<_, _>>()?));
-            }
             problem = here.end;
+            rounds.push((here, tiles));
         }
-        Ok(planned)
+        Ok(rounds)
     }
 
     /// The reads, spread over as many jobs as there are transforms, or as the limit of the solver

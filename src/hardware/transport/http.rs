@@ -1,8 +1,11 @@
 //! HTTP over TCP and TLS.
 
 use super::{Failure, FailureKind, Method, Request, Response, Transport};
+use crate::error;
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::Duration;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::typestate::{WithBody, WithoutBody};
 use ureq::{Agent, Body, Error, RequestBuilder, Timeout, http};
 
@@ -12,6 +15,9 @@ const MAX_BODY: u64 = 256 << 20;
 
 /// HTTP/1.1 over TCP, and TLS for `https`, with connections kept for the next request. It follows
 /// no redirection, as that would take tokens elsewhere.
+///
+/// A server must prove who it is by a certificate of an authority that Mozilla trusts, or of
+/// [one of your own](Self::with_root_certificate). Nothing switches that off.
 #[derive(Debug, Clone)]
 pub struct Http {
     agent: Agent,
@@ -19,15 +25,54 @@ pub struct Http {
 
 impl Default for Http {
     fn default() -> Self {
+        Self::with_tls(TlsConfig::default())
+    }
+}
+
+impl Http {
+    fn with_tls(tls: TlsConfig) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_connect(Some(Duration::from_secs(20)))
             .user_agent(concat!("burn-quantum/", env!("CARGO_PKG_VERSION")))
+            .tls_config(tls)
             .build();
         Self { agent: Agent::new_with_config(config) }
     }
+
+    /// Trusts the authorities of a PEM text, one or more certificates, in place of Mozilla's: for a
+    /// service or a proxy with a certificate of your own.
+    ///
+    /// ```
+    /// use burn_quantum::hardware::Http;
+    ///
+    /// let error = Http::with_root_certificate("not a certificate").unwrap_err();
+    /// assert!(error.to_string().contains("-----BEGIN CERTIFICATE-----"));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When it is no PEM, or holds no certificate.
+    pub fn with_root_certificate(pem: impl AsRef<[u8]>) -> Result<Self, error::Error> {
+        let certificates = certificates(pem.as_ref()).map_err(|reason| {
+            let remedy = "give PEM, with a line `-----BEGIN CERTIFICATE-----` before each".into();
+            error::ErrorKind::Unsupported { what: format!("root certificates: {reason}"), remedy }
+        })?;
+        let roots = RootCerts::Specific(Arc::new(certificates));
+        Ok(Self::with_tls(TlsConfig::builder().root_certs(roots).build()))
+    }
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, String> {
+    let mut found = Vec::new();
+    for item in parse_pem(pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|error| error.to_string())? {
+            found.push(certificate);
+        }
+    }
+    if found.is_empty() { Err("there is none".into()) } else { Ok(found) }
 }
 
 fn prepared<B>(mut builder: RequestBuilder<B>, request: &Request) -> RequestBuilder<B> {
@@ -76,8 +121,14 @@ fn received(response: http::Response<Body>) -> Result<Response, Error> {
     })
 }
 
+/// The TLS library's own words: its error may be wrapped as one of input and output.
+fn is_untrusted(error: &Error) -> bool {
+    error.to_string().contains("invalid peer certificate")
+}
+
 fn kind(error: &Error) -> FailureKind {
     match error {
+        _ if is_untrusted(error) => FailureKind::Untrusted,
         Error::Timeout(Timeout::Resolve | Timeout::Connect) => FailureKind::Unsent,
         Error::Timeout(_) => FailureKind::Timeout,
         Error::HostNotFound | Error::BadUri(_) | Error::Http(_) => FailureKind::Unsent,
@@ -92,7 +143,15 @@ fn kind(error: &Error) -> FailureKind {
 
 impl Transport for Http {
     fn send(&self, request: &Request) -> Result<Response, Failure> {
-        self.exchange(request)
-            .map_err(|error| Failure { kind: kind(&error), reason: error.to_string() })
+        self.exchange(request).map_err(|error| {
+            let kind = kind(&error);
+            let remedy = match kind {
+                FailureKind::Untrusted => {
+                    ": check the address, or name the authority by `Http::with_root_certificate`"
+                }
+                _ => "",
+            };
+            Failure { kind, reason: format!("{error}{remedy}") }
+        })
     }
 }

@@ -127,6 +127,8 @@ impl Response {
 pub enum FailureKind {
     /// There was no connection, so the server saw nothing of the request.
     Unsent,
+    /// The server could not prove who it is, so nothing was sent.
+    Untrusted,
     /// The time ran out.
     Timeout,
     /// The connection broke, or what came over it is not HTTP.
@@ -134,7 +136,7 @@ pub enum FailureKind {
 }
 
 /// That there is no response, and why. The server may have acted on the request all the same,
-/// unless it is [`Unsent`](FailureKind::Unsent).
+/// unless it is [`Unsent`](FailureKind::Unsent) or [`Untrusted`](FailureKind::Untrusted).
 #[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize)]
 #[error("{reason}")]
 pub struct Failure {

@@ -150,6 +150,7 @@ impl Link {
     fn objection(&self, trouble: &Trouble, attempt: u32, repeatable: Repeatable) -> Option<String> {
         let limit = self.retry.max_delay;
         match trouble.asked {
+            _ if trouble.fault == Fault::Untrusted => Some(String::new()),
             Some(asked) if asked > limit => Some(format!(
                 "; it asks to wait {} s, the limit is {} s: come back later",
                 asked.as_secs(),
@@ -168,8 +169,11 @@ impl Link {
         let timed = Request { timeout: self.at_most(request.timeout), ..request.clone() };
         let response = self.transport.send(&timed).map_err(|failure| {
             let Failure { kind, reason } = failure;
-            let fault =
-                if kind == FailureKind::Timeout { Fault::Timeout } else { Fault::Unreachable };
+            let fault = match kind {
+                FailureKind::Timeout => Fault::Timeout,
+                FailureKind::Untrusted => Fault::Untrusted,
+                FailureKind::Unsent | FailureKind::Broken => Fault::Unreachable,
+            };
             let again = repeatable == Repeatable::Yes || kind == FailureKind::Unsent;
             Trouble { fault, reason, again, asked: None }
         })?;

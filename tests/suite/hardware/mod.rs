@@ -7,8 +7,13 @@ mod gate_model;
 mod gate_peer;
 #[path = "../../../examples/common/http.rs"]
 mod http;
+mod int8;
 mod loopback;
+mod meter;
 mod peer;
+#[cfg(unix)]
+mod process;
+mod tls;
 mod transport;
 
 use burn_quantum::annealing::{IsingSampler, SimulatedAnnealing};
