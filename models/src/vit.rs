@@ -1,30 +1,12 @@
 //! A small vision transformer whose attention is a parameter.
 
+use crate::attention::{AttentionKind, AttentionOutput, TokenMasks};
+use crate::encoder::{EncoderLayer, EncoderLayerConfig, forward_all};
 use crate::qhon::patches;
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig};
-use burn::nn::{Gelu, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, assert_shape};
-use burn_quantum::annealing::Random;
-use burn_quantum::nn::SampleTemperature;
-use burn_quantum::nn::attention::{Qama, QamaConfig, QamaInput, QamaSelection};
-use std::sync::Arc;
-
-/// The attention of a [`VisionTransformer`].
-#[derive(Config, Debug, Copy, PartialEq, Eq)]
-pub enum VitAttention {
-    /// [`Qama`] by its mean field.
-    Qama,
-    /// [`Qama`] by 16 Gibbs samples.
-    QamaGibbs,
-    /// [`Qama`] whose spins ignore their model, a control that must lose.
-    QamaRandom,
-    /// Burn's multi-head attention.
-    Mha,
-    /// None: tokens meet only when they are averaged, the other control.
-    None,
-}
 
 /// Configuration to create a [`VisionTransformer`] using the
 /// [init function](VisionTransformerConfig::init).
@@ -35,8 +17,8 @@ pub struct VisionTransformerConfig {
     /// The number of classes.
     pub n_classes: usize,
     /// The attention. Default: QAMA by its mean field
-    #[config(default = "VitAttention::Qama")]
-    pub attention: VitAttention,
+    #[config(default = "AttentionKind::Qama")]
+    pub attention: AttentionKind,
     /// The side of the square patches. It must divide height and width. Default: 4
     #[config(default = 4)]
     pub patch_size: usize,
@@ -56,8 +38,7 @@ pub struct VisionTransformerConfig {
 
 /// An image classifier: patches, blocks of attention and perceptron, the mean of the tokens, a head.
 ///
-/// Each block is `x + attention(norm(x))`, then `x + linear(gelu(linear(norm(x))))`. It has no class
-/// token and no dropout
+/// Each block is an [`EncoderLayer`]. It has no class token and no dropout
 /// ([Beyer, Zhai and Kolesnikov 2022](https://arxiv.org/abs/2205.01580)), but a trained position
 /// embedding.
 ///
@@ -79,40 +60,13 @@ pub struct VisionTransformer {
     /// One vector per place in the image, `[n_tokens, d_model]`.
     pub position: Param<Tensor<2>>,
     /// The blocks, first to last.
-    pub blocks: Vec<VitBlock>,
+    pub blocks: Vec<EncoderLayer>,
     /// Normalises the mean of the tokens.
     pub norm: LayerNorm,
     /// From `d_model` to the logits.
     pub head: Linear,
     patch_size: usize,
     image: [usize; 3],
-}
-
-/// One block of a [`VisionTransformer`].
-#[derive(Module, Debug)]
-pub struct VitBlock {
-    /// Normalises what the attention sees.
-    pub norm_attention: LayerNorm,
-    /// The attention, where there is one.
-    pub attention: Option<TokenAttention>,
-    /// Normalises what the perceptron sees.
-    pub norm_inner: LayerNorm,
-    /// `d_model` to `d_hidden`.
-    pub linear_inner: Linear,
-    /// Between the two linear layers.
-    pub activation: Gelu,
-    /// `d_hidden` to `d_model`.
-    pub linear_outer: Linear,
-}
-
-/// One of the attentions that [`VitAttention`] names.
-#[derive(Module, Debug)]
-#[allow(clippy::large_enum_variant)] // one of each block, none of them copied
-pub enum TokenAttention {
-    /// By annealing.
-    Qama(Qama),
-    /// Burn's.
-    Mha(MultiHeadAttention),
 }
 
 impl VisionTransformerConfig {
@@ -140,35 +94,9 @@ impl VisionTransformerConfig {
         }
     }
 
-    fn block(&self, device: &Device) -> VitBlock {
-        VitBlock {
-            norm_attention: LayerNormConfig::new(self.d_model).init(device),
-            attention: self.attention(device),
-            norm_inner: LayerNormConfig::new(self.d_model).init(device),
-            linear_inner: LinearConfig::new(self.d_model, self.d_hidden).init(device),
-            activation: Gelu::new(),
-            linear_outer: LinearConfig::new(self.d_hidden, self.d_model).init(device),
-        }
-    }
-
-    fn attention(&self, device: &Device) -> Option<TokenAttention> {
-        let (d_model, n_heads) = (self.d_model, self.n_heads);
-        let qama = QamaConfig::new(d_model, n_heads).with_dropout(0.0);
-        Some(match self.attention {
-            VitAttention::None => return None,
-            VitAttention::Mha => {
-                let config = MultiHeadAttentionConfig::new(d_model, n_heads).with_dropout(0.0);
-                TokenAttention::Mha(config.init(device))
-            }
-            VitAttention::Qama => TokenAttention::Qama(qama.init(device)),
-            VitAttention::QamaGibbs => {
-                TokenAttention::Qama(qama.with_selection(QamaSelection::Gibbs).init(device))
-            }
-            VitAttention::QamaRandom => {
-                let (sampler, beta) = (Arc::new(Random::default()), SampleTemperature::Known(1.0));
-                TokenAttention::Qama(qama.init_with_sampler(device, sampler, beta))
-            }
-        })
+    fn block(&self, device: &Device) -> EncoderLayer {
+        let layer = EncoderLayerConfig::new(self.d_model, self.n_heads, self.d_hidden);
+        layer.with_attention(self.attention).with_dropout(0.0).init(device)
     }
 }
 
@@ -184,38 +112,32 @@ impl VisionTransformer {
     ///
     /// Panics if the images have another shape than the config says.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.forward_with_attention(images).0
+    }
+
+    /// As [`forward`](Self::forward), with what the attention of each block gave; nothing where there
+    /// is none. Tokens are the patches row by row.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    pub fn forward_with_attention(&self, images: Tensor<4>) -> (Tensor<2>, Vec<AttentionOutput>) {
         let [channels, height, width] = self.image;
         assert_shape!(images, [_, channels, height, width]);
         let tokens = self.embedding.forward(patches(images, self.patch_size));
         let tokens = tokens + self.position.val().unsqueeze_dim(0);
-        let tokens = self.blocks.iter().fold(tokens, |x, block| block.forward(x));
-        self.head.forward(self.norm.forward(tokens.mean_dim(1).squeeze_dim(1)))
+        let (tokens, attention) = forward_all(&self.blocks, tokens, &TokenMasks::default());
+        let logits = self.head.forward(self.norm.forward(tokens.mean_dim(1).squeeze_dim(1)));
+        (logits, attention)
     }
-}
 
-impl VitBlock {
-    /// Tokens `[batch_size, n_tokens, d_model]` to tokens.
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let x = match &self.attention {
-            Some(attention) => attention.forward(self.norm_attention.forward(x.clone())) + x,
-            None => x,
-        };
-        let hidden = self.linear_inner.forward(self.norm_inner.forward(x.clone()));
-        x + self.linear_outer.forward(self.activation.forward(hidden))
-    }
-}
-
-impl TokenAttention {
-    /// Tokens `[batch_size, n_tokens, d_model]` to tokens.
-    ///
-    /// # Panics
-    ///
-    /// Panics on another number of features.
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        match self {
-            Self::Qama(qama) => qama.forward(QamaInput::self_attn(x)).context,
-            Self::Mha(mha) => mha.forward(MhaInput::self_attn(x)).context,
-        }
+    /// This network with an attention of another kind in each block, which takes over the parameters
+    /// that the two have in common; see
+    /// [`TokenAttention::transfer_to`](crate::TokenAttention::transfer_to).
+    pub fn with_attention(mut self, kind: AttentionKind, device: &Device) -> Self {
+        let blocks = self.blocks.into_iter();
+        self.blocks = blocks.map(|block| block.with_attention(kind, device)).collect();
+        self
     }
 }
 
@@ -226,8 +148,8 @@ mod tests {
     #[test]
     fn gradients_reach_the_first_layer_with_every_attention() {
         let device = Device::flex().autodiff();
-        use VitAttention::*;
-        for attention in [Qama, QamaGibbs, QamaRandom, Mha, None] {
+        use AttentionKind::*;
+        for attention in [Qama, QamaGibbs, QamaRandom, QamaOneKey, Mha, None] {
             let config = VisionTransformerConfig::new([1, 8, 8], 3).with_attention(attention);
             let model = config.with_depth(2).init(&device);
             let image =
@@ -244,7 +166,7 @@ mod tests {
     #[test]
     fn without_positions_the_order_of_patches_does_not_matter() {
         let device = Device::flex();
-        use VitAttention::*;
+        use AttentionKind::*;
         for attention in [Qama, Mha, None] {
             let config = VisionTransformerConfig::new([1, 4, 8], 3).with_attention(attention);
             let mut model = config.init(&device);
@@ -256,5 +178,21 @@ mod tests {
             let difference = (a - b).abs().max().into_scalar::<f32>();
             assert!(difference < 1e-5, "{attention:?}: {difference}");
         }
+    }
+
+    #[test]
+    fn another_attention_of_the_same_function_gives_the_same_logits() {
+        let device = Device::flex();
+        let config = VisionTransformerConfig::new([1, 8, 8], 3).with_depth(2);
+        let mha = config.with_attention(AttentionKind::Mha).init(&device);
+        let normal = burn::tensor::Distribution::Normal(0.0, 1.0);
+        let images = Tensor::random([4, 1, 8, 8], normal, &device);
+        let swapped = |kind| mha.clone().with_attention(kind, &device).forward(images.clone());
+        let expected = mha.forward(images.clone());
+        let largest =
+            |logits: Tensor<2>| (expected.clone() - logits).abs().max().into_scalar::<f32>();
+        let (one_key, mean_field) =
+            (largest(swapped(AttentionKind::QamaOneKey)), largest(swapped(AttentionKind::Qama)));
+        assert!(one_key < 1e-5 && mean_field > 1e-4, "{one_key} {mean_field}");
     }
 }
