@@ -162,7 +162,7 @@ mod tests {
             let model = model(kind, &device);
             let logits = |tokens: Tensor<2, Int>| {
                 let mask = tokens.clone().equal_scalar(0);
-                model.forward(tokens, mask).slice([0..1]).into_data()
+                model.forward(tokens, mask).narrow(0, 0, 1).into_data()
             };
             let alone = logits(Tensor::from_data([[3, 9, 4]], &device));
             let texts = [[3, 9, 4, 0, 0, 0], [1, 2, 3, 4, 5, 6]];
