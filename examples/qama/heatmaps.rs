@@ -122,7 +122,7 @@ pub fn write(folder: &Path, n_drawn: usize, maps: &Maps) -> Outcome<()> {
         }
         for (k, item) in batch.items.iter().enumerate().take_while(|(k, _)| first + k < n_drawn) {
             for (l, layer) in batch.layers.iter().enumerate() {
-                let file = folder.join(format!("item{}-layer{}.png", first + k, l + 1));
+                let file = folder.join(format!("item{}-layer{}.png", first + k + 1, l + 1));
                 draw(&file, layer, k, item)?;
             }
         }
