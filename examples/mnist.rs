@@ -6,11 +6,10 @@
 
 mod common;
 
-use burn_quantum_datasets::{Fetcher, ImageDataset, Mnist, Progress};
+use burn_quantum_datasets::{Fetcher, ImageDataset, Mnist};
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Trains QHON, or one of its classical comparisons, on MNIST.
@@ -57,27 +56,11 @@ fn load(cli: &Cli) -> Result<[ImageDataset; 2], Box<dyn Error>> {
         Some(folder) => folder.clone(),
         None => {
             let folder = Mnist::cache_folder()?;
-            download(cli, &folder)?;
+            common::download(cli.mirror.as_ref(), Fetcher::mnist(), |fetcher, show| {
+                Mnist::fetch(fetcher, &folder, show)
+            })?;
             folder
         }
     };
     Ok([Mnist::train(&folder)?, Mnist::test(&folder)?])
-}
-
-/// Fills the cache folder, with a progress bar per file.
-fn download(cli: &Cli, folder: &Path) -> Result<(), Box<dyn Error>> {
-    let fetcher = cli.mirror.as_ref().map_or_else(Fetcher::mnist, Fetcher::new);
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes}");
-    let bar = ProgressBar::no_length().with_style(style?);
-    let show = |progress: Progress| {
-        bar.set_message(progress.name);
-        bar.set_length(progress.total.unwrap_or(progress.received));
-        bar.set_position(progress.received);
-    };
-    let result = Mnist::fetch(&fetcher, folder, show);
-    bar.finish_and_clear();
-    result.map_err(|error| {
-        let remedy = "name a folder that holds the files with --data-dir, or run the example `digits`, which needs no download";
-        format!("{error}\n{remedy}").into()
-    })
 }

@@ -11,12 +11,14 @@ pub struct Error(Box<ErrorKind>);
 impl Error {
     /// Whether the files are not there, so that fetching them would help.
     pub fn is_missing(&self) -> bool {
-        matches!(*self.0, ErrorKind::Missing { .. } | ErrorKind::NotAFolder { .. })
+        use ErrorKind::{Missing, MissingTable, NotAFolder};
+        matches!(*self.0, Missing { .. } | MissingTable { .. } | NotAFolder { .. })
     }
 
-    /// Whether a file is truncated or damaged, so that fetching it again would help.
+    /// Whether a file is truncated or damaged, so that fetching it again would help, or one of its
+    /// lines is not what the format says.
     pub fn is_corrupt(&self) -> bool {
-        matches!(*self.0, ErrorKind::Corrupt { .. })
+        matches!(*self.0, ErrorKind::Corrupt { .. } | ErrorKind::BadLine { .. })
     }
 
     /// Whether a download failed.
@@ -37,6 +39,12 @@ pub(crate) enum ErrorKind {
     NotAFolder { folder: PathBuf },
     #[error("neither `{name}` nor `{name}.gz` is in `{}`", folder.display())]
     Missing { name: &'static str, folder: PathBuf },
+    #[error("neither `{name}.tsv` nor `{name}.csv` is in `{}`", folder.display())]
+    MissingTable { name: &'static str, folder: PathBuf },
+    #[error("`{}` is both a `.tsv` and a `.csv`: leave one of them", stem.display())]
+    TwoTables { stem: PathBuf },
+    #[error("`{}`, line {line}: {reason}", path.display())]
+    BadLine { path: PathBuf, line: u64, reason: String },
     #[error("`{}`: {source}", path.display())]
     Io { path: PathBuf, source: std::io::Error },
     #[error("`{}` is corrupt: {reason}", path.display())]
@@ -53,4 +61,8 @@ pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error + '_ {
 
 pub(crate) fn corrupt(path: &Path, reason: impl Into<String>) -> Error {
     ErrorKind::Corrupt { path: path.into(), reason: reason.into() }.into()
+}
+
+pub(crate) fn bad_line(path: &Path, line: u64, reason: impl Into<String>) -> Error {
+    ErrorKind::BadLine { path: path.into(), line, reason: reason.into() }.into()
 }

@@ -1,12 +1,13 @@
 //! Verified downloads.
 
-use crate::error::{Error, ErrorKind, io};
+use crate::error::{Error, ErrorKind, corrupt, io};
 use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
-use std::fs;
-use std::io::{Read, Write};
+use std::fs::{self, File};
+use std::io::{Read, Seek, Write};
 use std::path::Path;
 use std::time::Duration;
+use tempfile::NamedTempFile;
 
 /// Downloads files, so that a file is either whole and verified or not there.
 ///
@@ -38,6 +39,16 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
+/// What to download, and how to tell that it is that.
+struct Wanted<'a> {
+    url: String,
+    /// Its name in the progress.
+    name: &'a str,
+    /// Of the contents, after decompression where `gzip` says so.
+    sha256: &'a str,
+    gzip: bool,
+}
+
 /// Why one attempt failed, and whether another may help.
 struct Fault {
     reason: String,
@@ -61,6 +72,12 @@ impl Fetcher {
         Self::new("https://storage.googleapis.com/cvdf-datasets/mnist")
     }
 
+    /// The site of CIFAR-10 and CIFAR-100, each one archive of about 170 MB.
+    pub fn cifar() -> Self {
+        let body_timeout = Duration::from_secs(3600);
+        Self { body_timeout, ..Self::new("https://www.cs.toronto.edu/~kriz") }
+    }
+
     /// Gets `name.gz` and leaves its uncompressed contents as `name` in `folder`, which is made if
     /// needed. `sha256` is that of the uncompressed contents, in lower-case hexadecimal digits.
     ///
@@ -74,15 +91,56 @@ impl Fetcher {
         sha256: &str,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), Error> {
+        let wanted = Wanted { url: self.url(&format!("{name}.gz")), name, sha256, gzip: true };
+        let contents = self.download(folder, &wanted, progress)?;
+        contents.persist(folder.join(name)).map_err(|e| io(folder)(e.error))?;
+        Ok(())
+    }
+
+    /// Gets `archive`, a `.tar.gz`, and leaves the files of it that `members` names, without their
+    /// folders, in `folder`, which is made if needed. `sha256` is that of the archive, which is not
+    /// kept.
+    ///
+    /// # Errors
+    ///
+    /// When the network or the disk fails, the server sends another archive, or a member is not in
+    /// it; then no member is left.
+    pub fn fetch_tar_gz(
+        &self,
+        folder: &Path,
+        archive: &str,
+        sha256: &str,
+        members: &[&str],
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), Error> {
+        let wanted = Wanted { url: self.url(archive), name: archive, sha256, gzip: false };
+        let contents = self.download(folder, &wanted, progress)?;
+        let unpacked = unpack(contents.as_file(), folder, archive, members)?;
+        for (file, name) in unpacked.into_iter().zip(members) {
+            file.persist(folder.join(name)).map_err(|e| io(folder)(e.error))?;
+        }
+        Ok(())
+    }
+
+    fn url(&self, file: &str) -> String {
+        format!("{}/{file}", self.base_url)
+    }
+
+    /// The verified contents, in a temporary file of `folder`.
+    fn download(
+        &self,
+        folder: &Path,
+        wanted: &Wanted,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<NamedTempFile, Error> {
         fs::create_dir_all(folder).map_err(io(folder))?;
-        let url = format!("{}/{name}.gz", self.base_url);
         for attempt in 1.. {
-            let fault = match self.attempt(&url, folder, name, sha256, progress)? {
-                Ok(()) => return Ok(()),
+            let fault = match self.attempt(folder, wanted, progress)? {
+                Ok(contents) => return Ok(contents),
                 Err(fault) => fault,
             };
             if attempt >= self.attempts || !fault.passing {
-                let (attempts, reason) = (attempt, fault.reason);
+                let (url, attempts, reason) = (wanted.url.clone(), attempt, fault.reason);
                 return Err(ErrorKind::Download { url, attempts, reason }.into());
             }
             std::thread::sleep(self.pause * (1 << (attempt - 1).min(6)));
@@ -93,13 +151,11 @@ impl Fetcher {
     /// One attempt: the outer error is the disk's, the inner the network's.
     fn attempt(
         &self,
-        url: &str,
         folder: &Path,
-        name: &str,
-        sha256: &str,
+        wanted: &Wanted,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<Result<(), Fault>, Error> {
-        let mut response = match self.get(url) {
+    ) -> Result<Result<NamedTempFile, Fault>, Error> {
+        let mut response = match self.get(&wanted.url) {
             Ok(response) => response,
             Err(fault) => return Ok(Err(fault)),
         };
@@ -109,12 +165,13 @@ impl Fetcher {
             inner: response.body_mut().as_reader(),
             count: |n| {
                 received += n as u64;
-                progress(Progress { name: name.into(), received, total });
+                progress(Progress { name: wanted.name.into(), received, total });
             },
         };
-        let mut target = tempfile::NamedTempFile::new_in(folder).map_err(io(folder))?;
+        let mut contents: Box<dyn Read> =
+            if wanted.gzip { Box::new(GzDecoder::new(counted)) } else { Box::new(counted) };
+        let mut target = NamedTempFile::new_in(folder).map_err(io(folder))?;
         let mut hash = Sha256::new();
-        let mut contents = GzDecoder::new(counted);
         let mut buffer = vec![0; 1 << 16];
         loop {
             let n = match contents.read(&mut buffer) {
@@ -126,13 +183,12 @@ impl Fetcher {
             target.write_all(&buffer[..n]).map_err(io(folder))?;
         }
         let given: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        if given != sha256 {
-            let reason = format!("SHA-256 of the contents is {given}, expected {sha256}");
+        if given != wanted.sha256 {
+            let reason = format!("SHA-256 of the contents is {given}, expected {}", wanted.sha256);
             return Ok(Err(Fault { reason, passing: true }));
         }
         target.as_file().sync_all().map_err(io(folder))?;
-        target.persist(folder.join(name)).map_err(|e| io(folder)(e.error))?;
-        Ok(Ok(()))
+        Ok(Ok(target))
     }
 
     fn get(&self, url: &str) -> Result<ureq::http::Response<ureq::Body>, Fault> {
@@ -150,6 +206,36 @@ impl Fetcher {
             },
         })
     }
+}
+
+/// The members of a `.tar.gz`, in the order of `members`, as temporary files of `folder`.
+fn unpack(
+    mut archive: &File,
+    folder: &Path,
+    name: &str,
+    members: &[&str],
+) -> Result<Vec<NamedTempFile>, Error> {
+    let unreadable =
+        |error: std::io::Error| corrupt(Path::new(name), format!("not a tar.gz file ({error})"));
+    archive.rewind().map_err(io(folder))?;
+    let mut tar = tar::Archive::new(GzDecoder::new(archive));
+    let mut found: Vec<Option<NamedTempFile>> = members.iter().map(|_| None).collect();
+    for entry in tar.entries().map_err(unreadable)? {
+        let mut entry = entry.map_err(unreadable)?;
+        let path = entry.path().map_err(unreadable)?.into_owned();
+        let file_name = path.file_name().and_then(|file| file.to_str());
+        let Some(k) = members.iter().position(|&member| file_name == Some(member)) else {
+            continue;
+        };
+        let mut target = NamedTempFile::new_in(folder).map_err(io(folder))?;
+        std::io::copy(&mut entry, &mut target).map_err(io(folder))?;
+        target.as_file().sync_all().map_err(io(folder))?;
+        found[k] = Some(target);
+    }
+    let whole = found.into_iter().zip(members).map(|(file, member)| {
+        file.ok_or_else(|| corrupt(Path::new(name), format!("`{member}` is not in it")))
+    });
+    whole.collect()
 }
 
 /// Reports how many bytes each read gave.

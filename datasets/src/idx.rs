@@ -1,9 +1,7 @@
 //! The IDX files of MNIST.
 
-use crate::error::{Error, ErrorKind, corrupt, io};
-use flate2::read::GzDecoder;
-use std::fs;
-use std::io::Read;
+use crate::error::{Error, corrupt};
+use crate::file;
 use std::path::{Path, PathBuf};
 
 /// The bytes of an array of unsigned bytes and its dimensions.
@@ -16,15 +14,7 @@ pub(crate) struct Idx {
 impl Idx {
     /// Reads `name` or `name.gz` in `folder`, an array of `rank` dimensions.
     pub fn read(folder: &Path, name: &'static str, rank: usize) -> Result<Self, Error> {
-        if !folder.is_dir() {
-            return Err(ErrorKind::NotAFolder { folder: folder.into() }.into());
-        }
-        let names = [name.to_string(), format!("{name}.gz")];
-        let found = names.iter().map(|name| folder.join(name)).find(|path| path.is_file());
-        let missing = || ErrorKind::Missing { name, folder: folder.into() };
-        let path = found.ok_or_else(missing)?;
-        let raw = fs::read(&path).map_err(io(&path))?;
-        let content = if raw.starts_with(&[0x1f, 0x8b]) { unzip(&path, &raw)? } else { raw };
+        let (path, content) = file::read(folder, name)?;
         Self::parse(path, content, rank)
     }
 
@@ -54,13 +44,6 @@ impl Idx {
         content.drain(..header);
         Ok(Self { path, dims, bytes: content })
     }
-}
-
-fn unzip(path: &Path, raw: &[u8]) -> Result<Vec<u8>, Error> {
-    let mut content = Vec::new();
-    let result = GzDecoder::new(raw).read_to_end(&mut content);
-    result.map_err(|error| corrupt(path, format!("not a whole gzip file ({error})")))?;
-    Ok(content)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! MNIST from its four IDX files.
 
 use crate::ImageDataset;
-use crate::error::{Error, ErrorKind, corrupt};
+use crate::error::{Error, corrupt};
+use crate::file;
 use crate::idx::Idx;
 use std::path::{Path, PathBuf};
 
@@ -51,8 +52,7 @@ impl Mnist {
     ///
     /// When the system has no cache folder.
     pub fn cache_folder() -> Result<PathBuf, Error> {
-        let cache = dirs::cache_dir().ok_or(ErrorKind::NoCacheFolder)?;
-        Ok(cache.join("burn-quantum").join("mnist"))
+        file::cache_folder("mnist")
     }
 
     /// Downloads what is missing of the four files into `folder`, which is made if needed, and
@@ -68,8 +68,7 @@ impl Mnist {
         mut progress: impl FnMut(crate::Progress),
     ) -> Result<(), Error> {
         for (name, sha256) in FILES {
-            let there = folder.join(name).is_file() || folder.join(format!("{name}.gz")).is_file();
-            if !there {
+            if !file::is_there(folder, name) {
                 fetcher.fetch_gz(folder, name, sha256, &mut progress)?;
             }
         }

@@ -1,5 +1,8 @@
 //! MNIST from files and from a server on this machine.
 
+#[cfg(feature = "download")]
+mod server;
+
 use burn::data::dataset::Dataset;
 use burn_quantum_datasets::Mnist;
 use flate2::{Compression, write::GzEncoder};
@@ -74,51 +77,10 @@ fn what_is_wrong_with_a_file_is_said() {
 
 #[cfg(feature = "download")]
 mod download {
+    use super::server::{STALL, ok, serve, sha256, status};
     use super::*;
-    use burn_quantum_datasets::{Fetcher, Progress};
-    use sha2::Digest;
-    use std::io::{BufRead, BufReader};
-    use std::net::TcpListener;
-    use std::sync::{Arc, Mutex};
+    use burn_quantum_datasets::Progress;
     use std::time::Duration;
-
-    /// A response that ends like this is not followed by the end of the connection.
-    const STALL: &[u8] = b"and then nothing";
-
-    /// Answers requests with the given responses, one connection each, and records the paths.
-    fn serve(responses: Vec<Vec<u8>>) -> (Fetcher, Arc<Mutex<Vec<String>>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/mnist", listener.local_addr().unwrap());
-        let paths = Arc::new(Mutex::new(Vec::new()));
-        let log = paths.clone();
-        std::thread::spawn(move || {
-            for response in responses {
-                let Ok((mut stream, _)) = listener.accept() else { return };
-                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-                let request = lines.next().unwrap().unwrap();
-                log.lock().unwrap().push(request.split(' ').nth(1).unwrap().to_string());
-                while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
-                stream.write_all(&response).ok();
-                if response.ends_with(STALL) {
-                    std::thread::sleep(Duration::from_secs(2));
-                }
-            }
-        });
-        let mut fetcher = Fetcher::new(url);
-        fetcher.pause = Duration::from_millis(5);
-        fetcher.timeout = Duration::from_secs(5);
-        (fetcher, paths)
-    }
-
-    fn status(line: &str) -> Vec<u8> {
-        format!("HTTP/1.1 {line}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").into_bytes()
-    }
-
-    fn ok(body: &[u8], announced: usize) -> Vec<u8> {
-        let head =
-            format!("HTTP/1.1 200 OK\r\ncontent-length: {announced}\r\nconnection: close\r\n\r\n");
-        [head.as_bytes(), body].concat()
-    }
 
     fn fetch(responses: Vec<Vec<u8>>) -> (String, Vec<String>, Vec<Progress>) {
         let (fetcher, paths) = serve(responses);
@@ -185,10 +147,10 @@ mod download {
         let (fetcher, _) = serve(vec![status("503 Busy"), ok(&body, body.len())]);
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("made/on/the/way");
-        let sha256: String =
-            sha2::Sha256::digest(&contents).iter().map(|byte| format!("{byte:02x}")).collect();
         let mut received = 0;
-        fetcher.fetch_gz(&folder, "file", &sha256, &mut |p| received = p.received).unwrap();
+        fetcher
+            .fetch_gz(&folder, "file", &sha256(&contents), &mut |p| received = p.received)
+            .unwrap();
         assert_eq!(fs::read(folder.join("file")).unwrap(), contents);
         assert_eq!(received, body.len() as u64);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);

@@ -2,11 +2,10 @@
 
 #![allow(dead_code)] // each example uses a part of it
 
-use burn::module::Module;
 use burn::tensor::Device;
-use burn_quantum_datasets::ImageDataset;
+use burn_quantum_datasets::{Fetcher, ImageDataset, Progress};
 use burn_quantum_models::training::{
-    EpochReport, Event, ImageClassifierConfig, Run, Score, TrainingConfig,
+    Classifier, ClassifierConfig, ClassifierData, EpochReport, Event, Run, Score, TrainingConfig,
 };
 use burn_quantum_models::{QhonConfig, QhonSetup, Variant};
 use clap::{Args, ValueEnum};
@@ -201,23 +200,64 @@ pub fn run(
 /// Trains, tests on images never seen, and prints the table.
 pub fn train_and_test(
     name: &str,
-    config: &impl ImageClassifierConfig,
+    config: &impl ClassifierConfig<Classifier: Classifier<Data = ImageDataset>>,
     training: &TrainingConfig,
     device: &Device,
     run: &Run,
     [train, test]: [ImageDataset; 2],
 ) -> Outcome<()> {
+    let (model, seconds) = timed_training(config, training, device, run, &train)?;
+    report(name, &model, &test, device, seconds);
+    Ok(())
+}
+
+type DataOf<C> = <<C as ClassifierConfig>::Classifier as Classifier>::Data;
+
+/// The trained network, and how many seconds that took.
+pub fn timed_training<C: ClassifierConfig>(
+    config: &C,
+    training: &TrainingConfig,
+    device: &Device,
+    run: &Run,
+    train: &DataOf<C>,
+) -> Outcome<(C::Classifier, f64)> {
     let start = Instant::now();
-    let model = training.train(config, device, &train, run, progress(run.dashboard))?;
-    let seconds = start.elapsed().as_secs_f64();
-    let score = Score::of(&model, &test, device);
+    let progress = progress(run.dashboard, DataOf::<C>::NOUN);
+    let model = training.train(config, device, train, run, progress)?;
+    Ok((model, start.elapsed().as_secs_f64()))
+}
+
+/// Tests on items never seen, and prints the table.
+pub fn report<M: Classifier>(name: &str, model: &M, test: &M::Data, device: &Device, seconds: f64) {
+    let score = Score::of(model, test, device);
     println!();
     println!("{:<10} {:>13} {:>11} {:>9}", "model", "test accuracy", "parameters", "time");
     let (percent, parameters) = (score.percent(), model.num_params());
     println!("{name:<10} {percent:>11.2} % {parameters:>11} {seconds:>7.1} s");
     println!();
     println!("test accuracy: {percent:.2} %");
-    Ok(())
+}
+
+/// Fetches files, with a progress bar for each, from `mirror` if there is one.
+pub fn download(
+    mirror: Option<&String>,
+    source: Fetcher,
+    fetch: impl FnOnce(&Fetcher, &mut dyn FnMut(Progress)) -> Result<(), burn_quantum_datasets::Error>,
+) -> Outcome<()> {
+    let base_url = mirror.cloned().unwrap_or(source.base_url.clone());
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes}");
+    let bar = ProgressBar::no_length().with_style(style?);
+    let mut show = |progress: Progress| {
+        bar.set_message(progress.name);
+        bar.set_length(progress.total.unwrap_or(progress.received));
+        bar.set_position(progress.received);
+    };
+    let result = fetch(&Fetcher { base_url, ..source }, &mut show);
+    bar.finish_and_clear();
+    result.map_err(|error| {
+        let remedy = "name a folder that holds the files with --data-dir, or run the example `digits`, which needs no download";
+        format!("{error}\n{remedy}").into()
+    })
 }
 
 impl Flags {
@@ -237,16 +277,17 @@ impl Flags {
 /// A bar while an epoch runs, if standard error is a terminal, and a line when it ends. Under the
 /// dashboard, which receives the events instead, no bar is drawn. Epochs of more than a minute are
 /// announced after two steps.
-fn progress(dashboard: bool) -> impl FnMut(Event) + Send + Sync + 'static {
-    let style = "epoch {msg} {wide_bar} {pos}/{len} images, {per_sec}, {eta} left";
-    let style = ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar());
+pub fn progress(dashboard: bool, noun: &'static str) -> impl FnMut(Event) + Send + Sync + 'static {
+    let style =
+        format!("epoch {{msg}} {{wide_bar}} {{pos}}/{{len}} {noun}, {{per_sec}}, {{eta}} left");
+    let style = ProgressStyle::with_template(&style).unwrap_or(ProgressStyle::default_bar());
     let bar = if dashboard { ProgressBar::hidden() } else { ProgressBar::no_length() };
     let bar = bar.with_style(style);
     bar.enable_steady_tick(Duration::from_millis(500));
     let mut pace = Pace::default();
     move |event| match event {
         Event::Batch { epoch, done, total } => {
-            if let Some(line) = pace.announce(done, total) {
+            if let Some(line) = pace.announce(done, total, noun) {
                 bar.suspend(|| println!("{line}"));
             }
             bar.set_length(total as u64);
@@ -254,7 +295,7 @@ fn progress(dashboard: bool) -> impl FnMut(Event) + Send + Sync + 'static {
             bar.set_position(done as u64);
         }
         Event::Epoch(report) => {
-            bar.suspend(|| println!("{}", line(&report)));
+            bar.suspend(|| println!("{}", line(&report, noun)));
             bar.reset();
             if report.epoch == report.n_epochs {
                 bar.finish_and_clear();
@@ -272,7 +313,7 @@ struct Pace {
 
 impl Pace {
     /// The time of a step and of an epoch, once, if an epoch takes more than a minute.
-    fn announce(&mut self, done: usize, total: usize) -> Option<String> {
+    fn announce(&mut self, done: usize, total: usize, noun: &str) -> Option<String> {
         let Some((start, before)) = self.first else {
             self.first = Some((Instant::now(), done));
             return None;
@@ -284,14 +325,14 @@ impl Pace {
         let (step, images) = (start.elapsed().as_secs_f64(), done - before);
         let epoch = step * total as f64 / images as f64 / 60.0;
         (epoch > 1.0).then(|| {
-            format!("{step:.2} s for a step of {images} images, about {epoch:.1} min an epoch of {total}")
+            format!("{step:.2} s for a step of {images} {noun}, about {epoch:.1} min an epoch of {total}")
         })
     }
 }
 
-fn line(r: &EpochReport) -> String {
+fn line(r: &EpochReport, noun: &str) -> String {
     format!(
-        "epoch {:>2}/{}  {:>6.0} images/s  train loss {:.4} accuracy {:>6.2} %  held out loss {:.4} accuracy {:>6.2} %",
+        "epoch {:>2}/{}  {:>6.0} {noun}/s  train loss {:.4} accuracy {:>6.2} %  held out loss {:.4} accuracy {:>6.2} %",
         r.epoch,
         r.n_epochs,
         r.images_per_second,

@@ -1,31 +1,17 @@
 //! A small vision transformer whose attention is a parameter.
 
+use crate::attention::{AttentionKind, AttentionOutput, TokenAttention, TokenMasks};
+use crate::encoder::{EncoderLayer, EncoderLayerConfig, try_forward_all};
 use crate::qhon::patches;
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig};
-use burn::nn::{Gelu, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, assert_shape};
 use burn_quantum::Error;
-use burn_quantum::annealing::{IsingSampler, Random};
+use burn_quantum::annealing::IsingSampler;
 use burn_quantum::nn::SampleTemperature;
-use burn_quantum::nn::attention::{Qama, QamaConfig, QamaCoupling, QamaInput, QamaSelection};
+use burn_quantum::nn::attention::{QamaConfig, QamaCoupling};
 use std::sync::Arc;
-
-/// The attention of a [`VisionTransformer`].
-#[derive(Config, Debug, Copy, PartialEq, Eq)]
-pub enum VitAttention {
-    /// [`Qama`] by its mean field.
-    Qama,
-    /// [`Qama`] by 16 Gibbs samples.
-    QamaGibbs,
-    /// [`Qama`] whose spins ignore their model, a control that must lose.
-    QamaRandom,
-    /// Burn's multi-head attention.
-    Mha,
-    /// None: tokens meet only when they are averaged, the other control.
-    None,
-}
 
 /// Configuration to create a [`VisionTransformer`] using the
 /// [init function](VisionTransformerConfig::init).
@@ -36,8 +22,8 @@ pub struct VisionTransformerConfig {
     /// The number of classes.
     pub n_classes: usize,
     /// The attention. Default: QAMA by its mean field
-    #[config(default = "VitAttention::Qama")]
-    pub attention: VitAttention,
+    #[config(default = "AttentionKind::Qama")]
+    pub attention: AttentionKind,
     /// The side of the square patches. It must divide height and width. Default: 4
     #[config(default = 4)]
     pub patch_size: usize,
@@ -57,8 +43,7 @@ pub struct VisionTransformerConfig {
 
 /// An image classifier: patches, blocks of attention and perceptron, the mean of the tokens, a head.
 ///
-/// Each block is `x + attention(norm(x))`, then `x + linear(gelu(linear(norm(x))))`. It has no class
-/// token and no dropout
+/// Each block is an [`EncoderLayer`]. It has no class token and no dropout
 /// ([Beyer, Zhai and Kolesnikov 2022](https://arxiv.org/abs/2205.01580)), but a trained position
 /// embedding.
 ///
@@ -80,40 +65,13 @@ pub struct VisionTransformer {
     /// One vector per place in the image, `[n_tokens, d_model]`.
     pub position: Param<Tensor<2>>,
     /// The blocks, first to last.
-    pub blocks: Vec<VitBlock>,
+    pub blocks: Vec<EncoderLayer>,
     /// Normalises the mean of the tokens.
     pub norm: LayerNorm,
     /// From `d_model` to the logits.
     pub head: Linear,
     patch_size: usize,
     image: [usize; 3],
-}
-
-/// One block of a [`VisionTransformer`].
-#[derive(Module, Debug)]
-pub struct VitBlock {
-    /// Normalises what the attention sees.
-    pub norm_attention: LayerNorm,
-    /// The attention, where there is one.
-    pub attention: Option<TokenAttention>,
-    /// Normalises what the perceptron sees.
-    pub norm_inner: LayerNorm,
-    /// `d_model` to `d_hidden`.
-    pub linear_inner: Linear,
-    /// Between the two linear layers.
-    pub activation: Gelu,
-    /// `d_hidden` to `d_model`.
-    pub linear_outer: Linear,
-}
-
-/// One of the attentions that [`VitAttention`] names.
-#[derive(Module, Debug)]
-#[allow(clippy::large_enum_variant)] // one of each block, none of them copied
-pub enum TokenAttention {
-    /// By annealing.
-    Qama(Qama),
-    /// Burn's.
-    Mha(MultiHeadAttention),
 }
 
 impl VisionTransformerConfig {
@@ -123,7 +81,8 @@ impl VisionTransformerConfig {
     ///
     /// Panics if the patches do not tile the image, or the heads do not divide `d_model`.
     pub fn init(&self, device: &Device) -> VisionTransformer {
-        self.init_with(device, &|device| self.attention(device))
+        let (d_model, n_heads) = (self.d_model, self.n_heads);
+        self.init_with(device, &|| self.attention.init(d_model, n_heads, 0.0, device))
     }
 
     /// Initialises a new network whose attention is QAMA with selections of `sampler`, a simulator
@@ -151,7 +110,7 @@ impl VisionTransformerConfig {
     /// # Panics
     ///
     /// As [`init`](Self::init), on less than two reads, on a temperature that is not positive, and if
-    /// `attention` is set to another than [`VitAttention::Qama`], which would be ignored.
+    /// `attention` is set to another than [`AttentionKind::Qama`], which would be ignored.
     pub fn init_with_sampler(
         &self,
         device: &Device,
@@ -160,13 +119,14 @@ impl VisionTransformerConfig {
         n_reads: usize,
     ) -> VisionTransformer {
         assert!(
-            self.attention == VitAttention::Qama,
+            self.attention == AttentionKind::Qama,
             "a sampler is given, so the attention {:?} would be ignored: leave it out",
             self.attention
         );
         let coupling = QamaCoupling::Learned { max_keys: self.n_tokens() };
-        let qama = self.qama().with_coupling(coupling).with_n_reads(n_reads);
-        self.init_with(device, &|device| {
+        let qama = QamaConfig::new(self.d_model, self.n_heads).with_dropout(0.0);
+        let qama = qama.with_coupling(coupling).with_n_reads(n_reads);
+        self.init_with(device, &|| {
             let qama = qama.init_with_sampler(device, sampler.clone(), temperature);
             Some(TokenAttention::Qama(qama))
         })
@@ -175,7 +135,7 @@ impl VisionTransformerConfig {
     fn init_with(
         &self,
         device: &Device,
-        attention: &dyn Fn(&Device) -> Option<TokenAttention>,
+        attention: &dyn Fn() -> Option<TokenAttention>,
     ) -> VisionTransformer {
         let ([channels, height, width], p) = (self.image, self.patch_size);
         assert!(
@@ -183,10 +143,12 @@ impl VisionTransformerConfig {
             "patches of side {p} do not tile an image of {height} x {width}: use a common divisor"
         );
         let position = Initializer::Normal { mean: 0.0, std: 0.1 };
+        let layer = EncoderLayerConfig::new(self.d_model, self.n_heads, self.d_hidden);
+        let layer = layer.with_dropout(0.0);
         VisionTransformer {
             embedding: LinearConfig::new(channels * p * p, self.d_model).init(device),
             position: position.init([self.n_tokens(), self.d_model], device),
-            blocks: (0..self.depth).map(|_| self.block(device, attention(device))).collect(),
+            blocks: (0..self.depth).map(|_| layer.init_with(attention(), device)).collect(),
             norm: LayerNormConfig::new(self.d_model).init(device),
             head: LinearConfig::new(self.d_model, self.n_classes).init(device),
             patch_size: p,
@@ -203,40 +165,6 @@ impl VisionTransformerConfig {
         let [_, height, width] = self.image;
         (height / self.patch_size) * (width / self.patch_size)
     }
-
-    fn block(&self, device: &Device, attention: Option<TokenAttention>) -> VitBlock {
-        VitBlock {
-            norm_attention: LayerNormConfig::new(self.d_model).init(device),
-            attention,
-            norm_inner: LayerNormConfig::new(self.d_model).init(device),
-            linear_inner: LinearConfig::new(self.d_model, self.d_hidden).init(device),
-            activation: Gelu::new(),
-            linear_outer: LinearConfig::new(self.d_hidden, self.d_model).init(device),
-        }
-    }
-
-    fn qama(&self) -> QamaConfig {
-        QamaConfig::new(self.d_model, self.n_heads).with_dropout(0.0)
-    }
-
-    fn attention(&self, device: &Device) -> Option<TokenAttention> {
-        let qama = self.qama();
-        Some(match self.attention {
-            VitAttention::None => return None,
-            VitAttention::Mha => {
-                let config = MultiHeadAttentionConfig::new(self.d_model, self.n_heads);
-                TokenAttention::Mha(config.with_dropout(0.0).init(device))
-            }
-            VitAttention::Qama => TokenAttention::Qama(qama.init(device)),
-            VitAttention::QamaGibbs => {
-                TokenAttention::Qama(qama.with_selection(QamaSelection::Gibbs).init(device))
-            }
-            VitAttention::QamaRandom => {
-                let (sampler, beta) = (Arc::new(Random::default()), SampleTemperature::Known(1.0));
-                TokenAttention::Qama(qama.init_with_sampler(device, sampler, beta))
-            }
-        })
-    }
 }
 
 impl VisionTransformer {
@@ -252,7 +180,18 @@ impl VisionTransformer {
     /// Panics if the images have another shape than the config says, and with the sampler's own
     /// message if that fails: see [`try_forward`](Self::try_forward).
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.try_forward(images).unwrap_or_else(|error| panic!("VisionTransformer: {error}"))
+        self.forward_with_attention(images).0
+    }
+
+    /// As [`forward`](Self::forward), with what the attention of each block gave; nothing where there
+    /// is none. Tokens are the patches row by row.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    pub fn forward_with_attention(&self, images: Tensor<4>) -> (Tensor<2>, Vec<AttentionOutput>) {
+        let result = self.run(images);
+        result.unwrap_or_else(|error| panic!("VisionTransformer: {error}"))
     }
 
     /// As [`forward`](Self::forward), but what a sampler or a device reports is returned.
@@ -265,74 +204,52 @@ impl VisionTransformer {
     ///
     /// On images of another shape.
     pub fn try_forward(&self, images: Tensor<4>) -> Result<Tensor<2>, Error> {
+        Ok(self.run(images)?.0)
+    }
+
+    fn run(&self, images: Tensor<4>) -> Result<(Tensor<2>, Vec<AttentionOutput>), Error> {
         let [channels, height, width] = self.image;
         assert_shape!(images, [_, channels, height, width]);
         let tokens = self.embedding.forward(patches(images, self.patch_size));
         let tokens = tokens + self.position.val().unsqueeze_dim(0);
-        let tokens = self.blocks.iter().try_fold(tokens, |x, block| block.try_forward(x))?;
-        Ok(self.head.forward(self.norm.forward(tokens.mean_dim(1).squeeze_dim(1))))
-    }
-}
-
-impl VitBlock {
-    /// Tokens `[batch_size, n_tokens, d_model]` to tokens.
-    ///
-    /// # Panics
-    ///
-    /// As [`VisionTransformer::forward`].
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.try_forward(x).unwrap_or_else(|error| panic!("VitBlock: {error}"))
+        let (tokens, attention) = try_forward_all(&self.blocks, tokens, &TokenMasks::default())?;
+        let logits = self.head.forward(self.norm.forward(tokens.mean_dim(1).squeeze_dim(1)));
+        Ok((logits, attention))
     }
 
-    /// As [`forward`](Self::forward), but what a sampler or a device reports is returned.
-    ///
-    /// # Errors
-    ///
-    /// As [`VisionTransformer::try_forward`].
-    pub fn try_forward(&self, x: Tensor<3>) -> Result<Tensor<3>, Error> {
-        let x = match &self.attention {
-            Some(attention) => attention.try_forward(self.norm_attention.forward(x.clone()))? + x,
-            None => x,
-        };
-        let hidden = self.linear_inner.forward(self.norm_inner.forward(x.clone()));
-        Ok(x + self.linear_outer.forward(self.activation.forward(hidden)))
-    }
-}
-
-impl TokenAttention {
-    /// Tokens `[batch_size, n_tokens, d_model]` to tokens.
-    ///
-    /// # Panics
-    ///
-    /// Panics on another number of features, and where the sampler fails.
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.try_forward(x).unwrap_or_else(|error| panic!("TokenAttention: {error}"))
-    }
-
-    /// As [`forward`](Self::forward), but what a sampler or a device reports is returned.
-    ///
-    /// # Errors
-    ///
-    /// As [`VisionTransformer::try_forward`].
-    pub fn try_forward(&self, x: Tensor<3>) -> Result<Tensor<3>, Error> {
-        match self {
-            Self::Qama(qama) => Ok(qama.try_forward(QamaInput::self_attn(x))?.context),
-            Self::Mha(mha) => Ok(mha.forward(MhaInput::self_attn(x)).context),
-        }
+    /// This network with an attention of another kind in each block, which takes over the parameters
+    /// that the two have in common; see
+    /// [`TokenAttention::transfer_to`](crate::TokenAttention::transfer_to).
+    pub fn with_attention(mut self, kind: AttentionKind, device: &Device) -> Self {
+        let blocks = self.blocks.into_iter();
+        self.blocks = blocks.map(|block| block.with_attention(kind, device)).collect();
+        self
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn_quantum::annealing::{BatchSampleSet, SampleSet};
+    use burn_quantum::annealing::{BatchSampleSet, Random, SampleSet};
     use burn_quantum::ising::{BatchedIsing, Ising};
 
     #[test]
     fn gradients_reach_the_first_layer_with_every_attention() {
         let device = Device::flex().autodiff();
-        use VitAttention::*;
-        for attention in [Qama, QamaGibbs, QamaRandom, Mha, None] {
+        use AttentionKind::*;
+        for attention in [
+            Qama,
+            QamaGibbs,
+            QamaRandom,
+            QamaOneKey,
+            QamaAllOn,
+            QamaSelection,
+            QamaBipartite,
+            QamaPaper,
+            QamaPaperAllOn,
+            Mha,
+            None,
+        ] {
             let config = VisionTransformerConfig::new([1, 8, 8], 3).with_attention(attention);
             let model = config.with_depth(2).init(&device);
             let image =
@@ -383,7 +300,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "the attention Mha would be ignored: leave it out")]
     fn another_attention_beside_a_sampler() {
-        let config = VisionTransformerConfig::new([1, 8, 8], 3).with_attention(VitAttention::Mha);
+        let config = VisionTransformerConfig::new([1, 8, 8], 3).with_attention(AttentionKind::Mha);
         let beta = SampleTemperature::Known(1.0);
         config.init_with_sampler(&Device::flex(), Arc::new(Random::default()), beta, 5);
     }
@@ -393,8 +310,8 @@ mod tests {
     #[test]
     fn without_positions_the_order_of_patches_does_not_matter() {
         let device = Device::flex();
-        use VitAttention::*;
-        for attention in [Qama, Mha, None] {
+        use AttentionKind::*;
+        for attention in [Qama, QamaAllOn, QamaPaperAllOn, Mha, None] {
             let config = VisionTransformerConfig::new([1, 4, 8], 3).with_attention(attention);
             let mut model = config.init(&device);
             model.position = Param::from_tensor(Tensor::zeros([2, 64], &device));
@@ -405,5 +322,21 @@ mod tests {
             let difference = (a - b).abs().max().into_scalar::<f32>();
             assert!(difference < 1e-5, "{attention:?}: {difference}");
         }
+    }
+
+    #[test]
+    fn another_attention_of_the_same_function_gives_the_same_logits() {
+        let device = Device::flex();
+        let config = VisionTransformerConfig::new([1, 8, 8], 3).with_depth(2);
+        let mha = config.with_attention(AttentionKind::Mha).init(&device);
+        let normal = burn::tensor::Distribution::Normal(0.0, 1.0);
+        let images = Tensor::random([4, 1, 8, 8], normal, &device);
+        let swapped = |kind| mha.clone().with_attention(kind, &device).forward(images.clone());
+        let expected = mha.forward(images.clone());
+        let largest =
+            |logits: Tensor<2>| (expected.clone() - logits).abs().max().into_scalar::<f32>();
+        let (one_key, mean_field) =
+            (largest(swapped(AttentionKind::QamaOneKey)), largest(swapped(AttentionKind::Qama)));
+        assert!(one_key < 1e-5 && mean_field > 1e-4, "{one_key} {mean_field}");
     }
 }

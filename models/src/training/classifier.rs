@@ -1,28 +1,35 @@
 //! Steps of training and validation, and the score on a test set.
 
-use crate::{Qhon, QhonConfig, VisionTransformer, VisionTransformerConfig};
+use super::data::ClassifierData;
+use crate::{
+    Qhon, QhonConfig, TextClassifier, TextClassifierConfig, VisionTransformer,
+    VisionTransformerConfig,
+};
 use burn::config::Config;
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::Dataset;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{Device, Int, Tensor};
 use burn::train::{ClassificationOutput, InferenceStep, LearnerModel, TrainOutput, TrainStep};
-use burn_quantum_datasets::{ImageBatch, ImageDataset};
+use burn_quantum_datasets::{ImageBatch, ImageDataset, TokenBatch, TokenDataset};
 
 /// A network that [`TrainingConfig::train`](super::TrainingConfig::train) trains.
-pub trait ImageClassifier:
+pub trait Classifier:
     LearnerModel
-    + TrainStep<Input = ImageBatch, Output = ClassificationOutput>
-    + InferenceStep<Input = ImageBatch, Output = ClassificationOutput>
+    + TrainStep<Input = <Self::Data as ClassifierData>::Batch, Output = ClassificationOutput>
+    + InferenceStep<Input = <Self::Data as ClassifierData>::Batch, Output = ClassificationOutput>
 {
-    /// Images `[batch_size, channels, height, width]` to logits `[batch_size, n_classes]`.
-    fn logits(&self, images: Tensor<4>) -> Tensor<2>;
+    /// What it classifies.
+    type Data: ClassifierData;
+
+    /// The logits `[batch_size, n_classes]` of a batch.
+    fn logits(&self, batch: &<Self::Data as ClassifierData>::Batch) -> Tensor<2>;
 }
 
-/// The configuration of an [`ImageClassifier`].
-pub trait ImageClassifierConfig: Config + std::fmt::Display {
+/// The configuration of a [`Classifier`].
+pub trait ClassifierConfig: Config + std::fmt::Display {
     /// The network.
-    type Classifier: ImageClassifier;
+    type Classifier: Classifier;
     /// The name of the file that keeps it in the folder of a run.
     const FILE: &'static str;
 
@@ -30,13 +37,15 @@ pub trait ImageClassifierConfig: Config + std::fmt::Display {
     fn build(&self, device: &Device) -> Self::Classifier;
 }
 
-impl ImageClassifier for Qhon {
-    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        self.forward(images)
+impl Classifier for Qhon {
+    type Data = ImageDataset;
+
+    fn logits(&self, batch: &ImageBatch) -> Tensor<2> {
+        self.forward(batch.images.clone())
     }
 }
 
-impl ImageClassifierConfig for QhonConfig {
+impl ClassifierConfig for QhonConfig {
     type Classifier = Qhon;
     const FILE: &'static str = "qhon.json";
 
@@ -45,17 +54,36 @@ impl ImageClassifierConfig for QhonConfig {
     }
 }
 
-impl ImageClassifier for VisionTransformer {
-    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        self.forward(images)
+impl Classifier for VisionTransformer {
+    type Data = ImageDataset;
+
+    fn logits(&self, batch: &ImageBatch) -> Tensor<2> {
+        self.forward(batch.images.clone())
     }
 }
 
-impl ImageClassifierConfig for VisionTransformerConfig {
+impl ClassifierConfig for VisionTransformerConfig {
     type Classifier = VisionTransformer;
     const FILE: &'static str = "vit.json";
 
     fn build(&self, device: &Device) -> VisionTransformer {
+        self.init(device)
+    }
+}
+
+impl Classifier for TextClassifier {
+    type Data = TokenDataset;
+
+    fn logits(&self, batch: &TokenBatch) -> Tensor<2> {
+        self.forward(batch.tokens.clone(), batch.mask_pad.clone())
+    }
+}
+
+impl ClassifierConfig for TextClassifierConfig {
+    type Classifier = TextClassifier;
+    const FILE: &'static str = "text.json";
+
+    fn build(&self, device: &Device) -> TextClassifier {
         self.init(device)
     }
 }
@@ -120,38 +148,60 @@ impl InferenceStep for VisionTransformer {
     }
 }
 
-fn classified(model: &impl ImageClassifier, batch: ImageBatch) -> ClassificationOutput {
-    let logits = model.logits(batch.images);
-    let loss = cross_entropy(logits.clone(), batch.labels.clone());
-    ClassificationOutput::new(loss, logits, batch.labels)
+impl TrainStep for TextClassifier {
+    type Input = TokenBatch;
+    type Output = ClassificationOutput;
+
+    fn step(&self, batch: TokenBatch) -> TrainOutput<ClassificationOutput> {
+        let output = classified(self, batch);
+        TrainOutput::new(self, output.loss.backward(), output)
+    }
 }
 
-/// How many images of a set a model classifies correctly.
+impl InferenceStep for TextClassifier {
+    type Input = TokenBatch;
+    type Output = ClassificationOutput;
+
+    fn step(&self, batch: TokenBatch) -> ClassificationOutput {
+        classified(self, batch)
+    }
+}
+
+fn classified<M: Classifier>(
+    model: &M,
+    batch: <M::Data as ClassifierData>::Batch,
+) -> ClassificationOutput {
+    let (logits, labels) = (model.logits(&batch), M::Data::labels(&batch));
+    let loss = cross_entropy(logits.clone(), labels.clone());
+    ClassificationOutput::new(loss, logits, labels)
+}
+
+/// How many items of a set a model classifies correctly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Score {
-    /// Correctly classified images.
+    /// Correctly classified items.
     pub correct: usize,
-    /// All images.
+    /// All items.
     pub total: usize,
 }
 
 impl Score {
-    /// Runs `model`, which should be in its state for inference, on all images.
-    pub fn of(model: &impl ImageClassifier, images: &ImageDataset, device: &Device) -> Self {
-        let batcher = images.batcher();
+    /// Runs `model`, which should be in its state for inference, on all items.
+    pub fn of<M: Classifier>(model: &M, data: &M::Data, device: &Device) -> Self {
+        let batcher = data.batcher();
         let mut correct = 0;
-        for first in (0..images.len()).step_by(256) {
-            let indices = first..(first + 256).min(images.len());
-            let items = indices.map(|i| images.get(i).expect("in memory")).collect();
+        for first in (0..data.len()).step_by(256) {
+            let indices = first..(first + 256).min(data.len());
+            let items = indices.map(|i| data.get(i).expect("in memory")).collect();
             let batch = batcher.batch(items, device);
-            let classes = model.logits(batch.images).argmax(1).squeeze_dim::<1>(1);
-            let hits = classes.equal(batch.labels).int().sum().into_data();
+            let classes = model.logits(&batch).argmax(1).squeeze_dim::<1>(1);
+            let hits = classes.equal(M::Data::labels(&batch)).int().sum().into_data();
             correct += hits.iter::<i64>().sum::<i64>() as usize;
         }
-        Self { correct, total: images.len() }
+        Self { correct, total: data.len() }
     }
 
-    /// The share of correctly classified images, in per cent; 0 of an empty set.
+    /// The share of correctly classified items, in per cent; 0 of an empty set.
     pub fn percent(&self) -> f64 {
         100.0 * self.correct as f64 / self.total.max(1) as f64
     }

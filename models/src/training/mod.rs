@@ -1,9 +1,11 @@
-//! Training of image classifiers with burn-train: checkpoints, resuming, progress.
+//! Training of classifiers with burn-train: checkpoints, resuming, progress.
 
 mod classifier;
+mod data;
 mod progress;
 
-pub use classifier::{ImageClassifier, ImageClassifierConfig, Score};
+pub use classifier::{Classifier, ClassifierConfig, Score};
+pub use data::ClassifierData;
 pub use progress::{EpochReport, Event, event_renderer};
 
 use crate::LearningRateSchedule;
@@ -16,17 +18,16 @@ use burn::tensor::Device;
 use burn::train::checkpoint::KeepLastNCheckpoints;
 use burn::train::metric::{AccuracyMetric, LossMetric};
 use burn::train::{Learner, SupervisedTraining};
-use burn_quantum_datasets::{ImageBatch, ImageDataset};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How to train an image classifier.
+/// How to train a classifier of images or texts.
 #[derive(Config, Debug)]
 pub struct TrainingConfig {
-    /// How often to see all training images.
+    /// How often to see all training items.
     pub n_epochs: usize,
-    /// The number of images in a batch. Default: 64
+    /// The number of items in a batch. Default: 64
     #[config(default = 64)]
     pub batch_size: usize,
     /// The learning rate at the start. Default: 3e-3
@@ -38,13 +39,13 @@ pub struct TrainingConfig {
     /// AdamW's weight decay. Default: 1e-4
     #[config(default = 1e-4)]
     pub weight_decay: f64,
-    /// Training images are moved by up to this many pixels. Default: 0
+    /// Training images are moved by up to this many pixels; texts cannot be. Default: 0
     #[config(default = 0)]
     pub max_shift: usize,
-    /// One in this many training images is held out to measure progress. Default: 12
+    /// One in this many training items is held out to measure progress. Default: 12
     #[config(default = 12)]
     pub hold_out: usize,
-    /// Seeds the initial parameters, dropout, the order of images and their moves. Default: 1
+    /// Seeds the initial parameters, dropout, the order of items and the moves of images. Default: 1
     #[config(default = 1)]
     pub seed: u64,
 }
@@ -86,36 +87,67 @@ impl TrainingConfig {
     /// Trains a new network on `device`, and returns it in its state for inference.
     ///
     /// The folder of the run receives both configurations (`training.json`, and the
-    /// network's [`FILE`](ImageClassifierConfig::FILE)), the
+    /// network's [`FILE`](ClassifierConfig::FILE)), the
     /// checkpoints of the last two epochs, and the trained network (`model.bpk`):
     /// for QHON, `QhonConfig::load("qhon.json")?.init(&device).load_file("model.bpk")` gives it back.
     ///
-    /// Parameters, dropout and the order of the images follow from the seed, if nothing else in the
+    /// Parameters, dropout and the order of the items follow from the seed, if nothing else in the
     /// process draws from Burn's generator meanwhile: it is one per process on CPU backends. A resumed run goes on
     /// with the parameters, the optimiser and the learning rate of the checkpoint; its dropout and
-    /// the order of its images are those of a run that starts there, so it is not the uninterrupted
+    /// the order of its items are those of a run that starts there, so it is not the uninterrupted
     /// run bit by bit.
     ///
     /// # Errors
     ///
-    /// When a setting is out of range, the folder cannot be written, there is nothing to resume,
-    /// or a step of the training fails.
-    pub fn train<C: ImageClassifierConfig>(
+    /// When a setting is out of range or does not apply to the data, the folder cannot be written,
+    /// there is nothing to resume, or a step of the training fails.
+    pub fn train<C: ClassifierConfig>(
         &self,
         config: &C,
         device: &Device,
-        images: &ImageDataset,
+        data: &<C::Classifier as Classifier>::Data,
         run: &Run,
         on_event: impl FnMut(Event) + Send + Sync + 'static,
     ) -> Result<C::Classifier, Error> {
-        self.check(images)?;
-        let (train, valid) = self.split(images);
+        self.train_by(config, device, data, run, on_event, |device| config.build(device))
+    }
+
+    /// As [`train`](Self::train), but it goes on with `model` instead of a new network: fine-tuning.
+    /// `config` is that of `model`, and is kept in the folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`train`](Self::train).
+    pub fn fine_tune<C: ClassifierConfig>(
+        &self,
+        config: &C,
+        model: C::Classifier,
+        device: &Device,
+        data: &<C::Classifier as Classifier>::Data,
+        run: &Run,
+        on_event: impl FnMut(Event) + Send + Sync + 'static,
+    ) -> Result<C::Classifier, Error> {
+        let fork = |device: &Device| model.train().fork(device);
+        self.train_by(config, device, data, run, on_event, fork)
+    }
+
+    fn train_by<C: ClassifierConfig>(
+        &self,
+        config: &C,
+        device: &Device,
+        data: &<C::Classifier as Classifier>::Data,
+        run: &Run,
+        on_event: impl FnMut(Event) + Send + Sync + 'static,
+        build: impl FnOnce(&Device) -> C::Classifier,
+    ) -> Result<C::Classifier, Error> {
+        self.check(data)?;
+        let (train, valid) = self.split(data);
         let steps = train.len().div_ceil(self.batch_size) * self.n_epochs;
         let schedule =
             self.schedule.init(self.learning_rate, steps).map_err(ErrorKind::BadSchedule)?;
         prepare(run, [(C::FILE, config.to_string()), ("training.json", self.to_string())])?;
         device.seed(self.seed);
-        let model = config.build(&device.clone().autodiff());
+        let model = build(&device.clone().autodiff());
         let train = self.loader(train, device, true);
         let valid = self.loader(valid, device, false);
         let mut training = SupervisedTraining::new(&run.folder, train, valid)
@@ -140,7 +172,7 @@ impl TrainingConfig {
         Ok(result.model)
     }
 
-    fn check(&self, images: &ImageDataset) -> Result<(), Error> {
+    fn check<D: ClassifierData>(&self, data: &D) -> Result<(), Error> {
         let bad =
             |name, value: String, remedy| Err(ErrorKind::BadConfig { name, value, remedy }.into());
         if self.n_epochs == 0 {
@@ -149,12 +181,16 @@ impl TrainingConfig {
         if self.batch_size == 0 {
             return bad("batch_size", "0".into(), "use at least 1");
         }
-        if self.hold_out < 2 || self.hold_out > images.len() {
-            let remedy = "use 2 to the number of images, so that both parts have one";
+        if self.hold_out < 2 || self.hold_out > data.len() {
+            let remedy = "use 2 to the number of items, so that both parts have one";
             return bad("hold_out", self.hold_out.to_string(), remedy);
         }
         if !(self.learning_rate > 0.0 && self.learning_rate <= 1.0) {
             return bad("learning_rate", self.learning_rate.to_string(), "use a number in (0, 1]");
+        }
+        if self.max_shift > 0 && data.shifting_batcher(self.max_shift, 0).is_none() {
+            let remedy = "only images can be moved: use 0";
+            return bad("max_shift", self.max_shift.to_string(), remedy);
         }
         if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
             return bad("weight_decay", self.weight_decay.to_string(), "use a number from 0 on");
@@ -162,22 +198,21 @@ impl TrainingConfig {
         Ok(())
     }
 
-    /// The images to train on and those that are held out.
-    fn split(&self, images: &ImageDataset) -> (ImageDataset, ImageDataset) {
+    /// The items to train on and those that are held out.
+    fn split<D: ClassifierData>(&self, data: &D) -> (D, D) {
         let held_out = |i: usize| i % self.hold_out == self.hold_out - 1;
-        (images.filter(|i| !held_out(i)), images.filter(held_out))
+        (data.filter(|i| !held_out(i)), data.filter(held_out))
     }
 
-    fn loader(
+    fn loader<D: ClassifierData>(
         &self,
-        images: ImageDataset,
+        data: D,
         device: &Device,
         train: bool,
-    ) -> Arc<dyn DataLoader<ImageBatch>> {
+    ) -> Arc<dyn DataLoader<D::Batch>> {
+        let shifting = if train { data.shifting_batcher(self.max_shift, self.seed) } else { None };
+        let batcher = shifting.unwrap_or_else(|| data.batcher());
         // One worker: with more, the order of batches would depend on timing.
-        let batcher = images.batcher();
-        let batcher =
-            if train { batcher.with_random_shift(self.max_shift, self.seed) } else { batcher };
         let mut builder = DataLoaderBuilder::new(batcher)
             .batch_size(self.batch_size)
             .num_workers(1)
@@ -185,7 +220,7 @@ impl TrainingConfig {
         if train {
             builder = builder.shuffle(self.seed);
         }
-        builder.build(images)
+        builder.build(data)
     }
 }
 

@@ -15,9 +15,9 @@ pub enum Event {
     Batch {
         /// The epoch, from 1.
         epoch: usize,
-        /// Images trained in this epoch.
+        /// Items trained in this epoch.
         done: usize,
-        /// Images of an epoch.
+        /// Items of an epoch.
         total: usize,
     },
     /// An epoch ended.
@@ -31,15 +31,15 @@ pub struct EpochReport {
     pub epoch: usize,
     /// The number of epochs in all.
     pub n_epochs: usize,
-    /// Images trained per second.
+    /// Images, or other items, trained per second.
     pub images_per_second: f64,
-    /// Mean loss on the training images.
+    /// Mean loss on the training items.
     pub train_loss: f64,
-    /// Accuracy on the training images as they were trained, in per cent.
+    /// Accuracy on the training items as they were trained, in per cent.
     pub train_accuracy: f64,
-    /// Mean loss on the held-out images.
+    /// Mean loss on the held-out items.
     pub valid_loss: f64,
-    /// Accuracy on the held-out images, in per cent.
+    /// Accuracy on the held-out items, in per cent.
     pub valid_accuracy: f64,
 }
 

@@ -1,6 +1,7 @@
 //! Whole training runs, small.
 
 mod circuit_layer;
+mod text;
 
 use burn::config::Config;
 use burn::data::dataloader::batcher::Batcher;

@@ -1,0 +1,235 @@
+//! The attentions that the networks can be built with.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig};
+use burn::tensor::{Bool, Device, Tensor};
+use burn_quantum::Error;
+use burn_quantum::annealing::{AllOn, IsingSampler, Random};
+use burn_quantum::nn::SampleTemperature;
+use burn_quantum::nn::attention::{
+    BipartiteAttention, Qama, QamaConfig, QamaCoupling, QamaInput, QamaSelection,
+    SelectionAttention,
+};
+use std::sync::Arc;
+
+/// The attention of a network.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub enum AttentionKind {
+    /// [`Qama`] by its mean field.
+    Qama,
+    /// [`Qama`] by 16 Gibbs samples.
+    QamaGibbs,
+    /// [`Qama`] whose spins ignore their model, a control that must lose.
+    QamaRandom,
+    /// [`Qama`] that selects exactly one key, which is softmax attention.
+    QamaOneKey,
+    /// [`Qama`] whose spins are all on: the mean of all tokens, another control.
+    QamaAllOn,
+    /// One selection for all queries, of masked values: [`SelectionAttention`] by 16 samples.
+    QamaSelection,
+    /// Bits of queries and keys: [`BipartiteAttention`] by 16 samples.
+    QamaBipartite,
+    /// The paper's operator:
+    /// [`paper_v2`](burn_quantum::nn::attention::SelectionAttentionConfig::paper_v2).
+    QamaPaper,
+    /// The paper's operator whose spins are all on, its control.
+    QamaPaperAllOn,
+    /// Burn's multi-head attention.
+    Mha,
+    /// None: tokens meet only when they are averaged, the last control.
+    None,
+}
+
+/// One of the attentions that [`AttentionKind`] names.
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)] // one of each layer, none of them copied
+pub enum TokenAttention {
+    /// By annealing.
+    Qama(Qama),
+    /// By annealing, one selection for all queries.
+    Selection(SelectionAttention),
+    /// By annealing of queries and keys.
+    Bipartite(BipartiteAttention),
+    /// Burn's.
+    Mha(MultiHeadAttention),
+}
+
+/// Which tokens a token does not see; true = masked out.
+#[derive(Debug, Clone, Default)]
+pub struct TokenMasks {
+    /// Padding, `[batch_size, n_tokens]`.
+    pub pad: Option<Tensor<2, Bool>>,
+    /// For each token, `[batch_size, n_tokens, n_tokens]`; the last axis is what is not seen.
+    pub attn: Option<Tensor<3, Bool>>,
+}
+
+/// What an attention gives.
+#[derive(Debug, Clone)]
+pub struct AttentionOutput {
+    /// `[batch_size, n_tokens, d_model]`
+    pub context: Tensor<3>,
+    /// The weights of the values, `[batch_size, n_heads, n_tokens, n_tokens]`; where one selection serves
+    /// all queries, that selection for each of them.
+    pub weights: Tensor<4>,
+    /// The probability that a query selects a key, of the same shape. Softmax attention selects one
+    /// key, so that these are its weights.
+    pub selection: Tensor<4>,
+}
+
+impl AttentionKind {
+    /// Initialises a new layer, or nothing of [`None`](Self::None).
+    ///
+    /// The operators of [`SelectionAttention`] have no dropout.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the heads do not divide `d_model`.
+    pub fn init(
+        self,
+        d_model: usize,
+        n_heads: usize,
+        dropout: f64,
+        device: &Device,
+    ) -> Option<TokenAttention> {
+        let qama = QamaConfig::new(d_model, n_heads).with_dropout(dropout);
+        let sampled = |sampler: Arc<dyn IsingSampler>| {
+            let beta = SampleTemperature::Known(1.0);
+            TokenAttention::Qama(qama.init_with_sampler(device, sampler, beta))
+        };
+        Some(match self {
+            Self::None => return None,
+            Self::Mha => TokenAttention::Mha(mha(d_model, n_heads, dropout, device)),
+            Self::Qama => TokenAttention::Qama(qama.init(device)),
+            Self::QamaGibbs => {
+                TokenAttention::Qama(qama.with_selection(QamaSelection::Gibbs).init(device))
+            }
+            Self::QamaRandom => sampled(Arc::new(Random::default())),
+            Self::QamaAllOn => sampled(Arc::new(AllOn)),
+            Self::QamaOneKey => {
+                let one = qama.with_selection(QamaSelection::ExactlyOne);
+                TokenAttention::Qama(one.with_coupling(QamaCoupling::None).init(device))
+            }
+            Self::QamaSelection => {
+                TokenAttention::Selection(QamaConfig::selection(d_model, n_heads).init(device))
+            }
+            Self::QamaBipartite => {
+                let config = QamaConfig::bipartite(d_model, n_heads).with_dropout(dropout);
+                TokenAttention::Bipartite(config.init(device))
+            }
+            Self::QamaPaper => {
+                TokenAttention::Selection(QamaConfig::paper_v2(d_model, n_heads).init(device))
+            }
+            Self::QamaPaperAllOn => {
+                let config = QamaConfig::paper_v2(d_model, n_heads).with_n_reads(1);
+                let beta = SampleTemperature::Known(1.0);
+                let layer = config.init_with_sampler(device, Arc::new(AllOn), beta);
+                TokenAttention::Selection(layer)
+            }
+        })
+    }
+}
+
+fn mha(d_model: usize, n_heads: usize, dropout: f64, device: &Device) -> MultiHeadAttention {
+    assert!(
+        n_heads > 0 && d_model.is_multiple_of(n_heads),
+        "{n_heads} heads do not divide d_model {d_model}: use a divisor"
+    );
+    MultiHeadAttentionConfig::new(d_model, n_heads).with_dropout(dropout).init(device)
+}
+
+impl TokenAttention {
+    /// Tokens `[batch_size, n_tokens, d_model]` attend to each other.
+    ///
+    /// # Panics
+    ///
+    /// Panics on another number of features, on masks of other shapes, on a mask of queries and keys
+    /// where one selection serves all queries, and with the sampler's own message if that fails: see
+    /// [`try_forward`](Self::try_forward).
+    pub fn forward(&self, x: Tensor<3>, masks: &TokenMasks) -> AttentionOutput {
+        self.try_forward(x, masks).unwrap_or_else(|error| panic!("TokenAttention: {error}"))
+    }
+
+    /// As [`forward`](Self::forward), but what a sampler or a device reports is returned.
+    ///
+    /// # Errors
+    ///
+    /// Where the sampler fails, and when its samples are too cold to tell their temperature.
+    ///
+    /// # Panics
+    ///
+    /// On other shapes.
+    pub fn try_forward(&self, x: Tensor<3>, masks: &TokenMasks) -> Result<AttentionOutput, Error> {
+        Ok(match self {
+            Self::Qama(qama) => {
+                let output = qama.try_forward(masks.input(x))?;
+                let (context, weights) = (output.context, output.weights);
+                AttentionOutput { context, weights, selection: output.selection }
+            }
+            Self::Bipartite(bipartite) => {
+                let output = bipartite.try_forward(masks.input(x))?;
+                let (context, weights) = (output.context, output.weights);
+                AttentionOutput { context, weights, selection: output.selection }
+            }
+            Self::Selection(one) => {
+                let output = one.try_forward(masks.input(x))?;
+                let [batch, n_heads, n] = output.selection.dims();
+                let selection = output.selection.unsqueeze_dim::<4>(2);
+                let weights = selection.expand([batch, n_heads, n, n]);
+                let context = output.context;
+                AttentionOutput { context, selection: weights.clone(), weights }
+            }
+            Self::Mha(mha) => {
+                let output = mha.forward(masks.mha_input(x));
+                let (context, weights) = (output.context, output.weights);
+                AttentionOutput { context, selection: weights.clone(), weights }
+            }
+        })
+    }
+
+    /// The attention `other` with the parameters of this one: those of the same path, the four linear
+    /// layers, are taken over, others of `other` stay as they are.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the two differ in the size of the linear layers.
+    pub fn transfer_to(self, other: Self) -> Self {
+        let record = match self {
+            Self::Qama(qama) => qama.into_record(),
+            Self::Selection(selection) => selection.into_record(),
+            Self::Bipartite(bipartite) => bipartite.into_record(),
+            Self::Mha(mha) => mha.into_record(),
+        };
+        let record = record.allow_partial(true).allow_unused(true);
+        match other {
+            Self::Qama(qama) => Self::Qama(qama.load_record(record)),
+            Self::Selection(selection) => Self::Selection(selection.load_record(record)),
+            Self::Bipartite(bipartite) => Self::Bipartite(bipartite.load_record(record)),
+            Self::Mha(mha) => Self::Mha(mha.load_record(record)),
+        }
+    }
+}
+
+impl TokenMasks {
+    fn input(&self, x: Tensor<3>) -> QamaInput {
+        let mut input = QamaInput::self_attn(x);
+        if let Some(pad) = &self.pad {
+            input = input.mask_pad(pad.clone());
+        }
+        if let Some(attn) = &self.attn {
+            input = input.mask_attn(attn.clone());
+        }
+        input
+    }
+
+    fn mha_input(&self, x: Tensor<3>) -> MhaInput {
+        let mut input = MhaInput::self_attn(x);
+        if let Some(pad) = &self.pad {
+            input = input.mask_pad(pad.clone());
+        }
+        if let Some(attn) = &self.attn {
+            input = input.mask_attn(attn.clone());
+        }
+        input
+    }
+}
