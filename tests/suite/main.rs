@@ -2,6 +2,7 @@
 
 mod annealing;
 mod attention;
+mod bipartite;
 mod boltzmann;
 mod circuits;
 mod common;
@@ -23,10 +24,13 @@ mod observables;
 mod ops;
 mod properties;
 mod qama;
+mod qama_v1;
 mod qasm;
 mod qasm_peer;
 mod qubo;
 mod reference;
 mod reference_file;
 mod robbins_monro;
+mod rook;
 mod sampled_layer;
+mod selection;
