@@ -6,9 +6,11 @@ use burn::module::{Module, Param};
 use burn::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig};
 use burn::nn::{Gelu, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, assert_shape};
-use burn_quantum::annealing::Random;
+use burn_quantum::annealing::{AllOn, Random};
 use burn_quantum::nn::SampleTemperature;
-use burn_quantum::nn::attention::{Qama, QamaConfig, QamaInput, QamaSelection};
+use burn_quantum::nn::attention::{
+    BipartiteAttention, Qama, QamaConfig, QamaInput, QamaSelection, SelectionAttention,
+};
 use std::sync::Arc;
 
 /// The attention of a [`VisionTransformer`].
@@ -20,6 +22,17 @@ pub enum VitAttention {
     QamaGibbs,
     /// [`Qama`] whose spins ignore their model, a control that must lose.
     QamaRandom,
+    /// [`Qama`] whose spins are all on: the mean of all tokens, another control.
+    QamaAllOn,
+    /// One selection for all queries, of masked values: [`SelectionAttention`] by 16 samples.
+    QamaSelection,
+    /// Bits of queries and keys: [`BipartiteAttention`] by 16 samples.
+    QamaBipartite,
+    /// The paper's operator:
+    /// [`paper_v2`](burn_quantum::nn::attention::SelectionAttentionConfig::paper_v2).
+    QamaPaper,
+    /// The paper's operator whose spins are all on, its control.
+    QamaPaperAllOn,
     /// Burn's multi-head attention.
     Mha,
     /// None: tokens meet only when they are averaged, the other control.
@@ -111,6 +124,10 @@ pub struct VitBlock {
 pub enum TokenAttention {
     /// By annealing.
     Qama(Qama),
+    /// By annealing, one selection for all queries.
+    Selection(SelectionAttention),
+    /// By annealing of queries and keys.
+    Bipartite(BipartiteAttention),
     /// Burn's.
     Mha(MultiHeadAttention),
 }
@@ -154,6 +171,7 @@ impl VisionTransformerConfig {
     fn attention(&self, device: &Device) -> Option<TokenAttention> {
         let (d_model, n_heads) = (self.d_model, self.n_heads);
         let qama = QamaConfig::new(d_model, n_heads).with_dropout(0.0);
+        let one = SampleTemperature::Known(1.0);
         Some(match self.attention {
             VitAttention::None => return None,
             VitAttention::Mha => {
@@ -164,9 +182,29 @@ impl VisionTransformerConfig {
             VitAttention::QamaGibbs => {
                 TokenAttention::Qama(qama.with_selection(QamaSelection::Gibbs).init(device))
             }
-            VitAttention::QamaRandom => {
-                let (sampler, beta) = (Arc::new(Random::default()), SampleTemperature::Known(1.0));
-                TokenAttention::Qama(qama.init_with_sampler(device, sampler, beta))
+            VitAttention::QamaRandom => TokenAttention::Qama(qama.init_with_sampler(
+                device,
+                Arc::new(Random::default()),
+                one,
+            )),
+            VitAttention::QamaAllOn => {
+                TokenAttention::Qama(qama.init_with_sampler(device, Arc::new(AllOn), one))
+            }
+            VitAttention::QamaSelection => {
+                let config = QamaConfig::selection(d_model, n_heads);
+                TokenAttention::Selection(config.init(device))
+            }
+            VitAttention::QamaBipartite => {
+                let config = QamaConfig::bipartite(d_model, n_heads).with_dropout(0.0);
+                TokenAttention::Bipartite(config.init(device))
+            }
+            VitAttention::QamaPaper => {
+                TokenAttention::Selection(QamaConfig::paper_v2(d_model, n_heads).init(device))
+            }
+            VitAttention::QamaPaperAllOn => {
+                let config = QamaConfig::paper_v2(d_model, n_heads).with_n_reads(1);
+                let layer = config.init_with_sampler(device, Arc::new(AllOn), one);
+                TokenAttention::Selection(layer)
             }
         })
     }
@@ -214,6 +252,8 @@ impl TokenAttention {
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         match self {
             Self::Qama(qama) => qama.forward(QamaInput::self_attn(x)).context,
+            Self::Selection(selection) => selection.forward(QamaInput::self_attn(x)).context,
+            Self::Bipartite(bipartite) => bipartite.forward(QamaInput::self_attn(x)).context,
             Self::Mha(mha) => mha.forward(MhaInput::self_attn(x)).context,
         }
     }
@@ -227,7 +267,18 @@ mod tests {
     fn gradients_reach_the_first_layer_with_every_attention() {
         let device = Device::flex().autodiff();
         use VitAttention::*;
-        for attention in [Qama, QamaGibbs, QamaRandom, Mha, None] {
+        for attention in [
+            Qama,
+            QamaGibbs,
+            QamaRandom,
+            QamaAllOn,
+            QamaSelection,
+            QamaBipartite,
+            QamaPaper,
+            QamaPaperAllOn,
+            Mha,
+            None,
+        ] {
             let config = VisionTransformerConfig::new([1, 8, 8], 3).with_attention(attention);
             let model = config.with_depth(2).init(&device);
             let image =
@@ -245,7 +296,7 @@ mod tests {
     fn without_positions_the_order_of_patches_does_not_matter() {
         let device = Device::flex();
         use VitAttention::*;
-        for attention in [Qama, Mha, None] {
+        for attention in [Qama, QamaAllOn, QamaPaperAllOn, Mha, None] {
             let config = VisionTransformerConfig::new([1, 4, 8], 3).with_attention(attention);
             let mut model = config.init(&device);
             model.position = Param::from_tensor(Tensor::zeros([2, 64], &device));
