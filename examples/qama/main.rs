@@ -85,9 +85,19 @@ enum Attention {
     QamaRandom,
     /// QAMA that selects exactly one key, which is softmax attention
     QamaOneKey,
+    /// QAMA with all spins on, the mean of all tokens: another control
+    QamaAllOn,
+    /// One selection of each head for all queries, by 16 samples
+    QamaSelection,
+    /// Bits of queries and keys, by 16 samples
+    QamaBipartite,
+    /// The paper's operator (version 2)
+    QamaPaper,
+    /// The paper's operator with all spins on, its control
+    QamaPaperAllOn,
     /// burn-nn's multi-head attention
     Mha,
-    /// No attention, the other control
+    /// No attention, the last control
     None,
 }
 
@@ -191,6 +201,11 @@ impl From<Attention> for AttentionKind {
             Attention::QamaGibbs => Self::QamaGibbs,
             Attention::QamaRandom => Self::QamaRandom,
             Attention::QamaOneKey => Self::QamaOneKey,
+            Attention::QamaAllOn => Self::QamaAllOn,
+            Attention::QamaSelection => Self::QamaSelection,
+            Attention::QamaBipartite => Self::QamaBipartite,
+            Attention::QamaPaper => Self::QamaPaper,
+            Attention::QamaPaperAllOn => Self::QamaPaperAllOn,
             Attention::Mha => Self::Mha,
             Attention::None => Self::None,
         }

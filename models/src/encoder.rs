@@ -118,9 +118,8 @@ impl EncoderLayer {
         x: Tensor<3>,
         masks: &TokenMasks,
     ) -> Result<(Tensor<3>, Option<AttentionOutput>), Error> {
-        let attend = |a: &TokenAttention| {
-            a.try_forward(self.norm_attention.forward(x.clone()), masks)
-        };
+        let attend =
+            |a: &TokenAttention| a.try_forward(self.norm_attention.forward(x.clone()), masks);
         let output = self.attention.as_ref().map(attend).transpose()?;
         let x = match &output {
             Some(output) => self.dropout.forward(output.context.clone()) + x,

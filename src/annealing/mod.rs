@@ -14,11 +14,15 @@
 //! | [`GibbsSampler`] | Boltzmann samples | learning |
 //! | [`Exact`] | the lowest configurations | up to 30 spins, and tests |
 //! | [`SchroedingerSampler`] | what an ideal quantum annealer measures | up to 26 spins, and comparison |
-//! | [`Random`] | uniform spins | baselines |
+//! | [`Random`], [`AllOn`] | uniform spins, spins up | baselines |
 //!
+//! [`BlockGibbs`] and [`BlockAnnealing`] are for the [`RookModel`]s and
+//! [`BipartiteModel`]s of an attention.
 //! [`effective_beta`] estimates the inverse temperature of any samples, and
 //! [`check_conformance`] is the contract of `IsingSampler` as a function.
 
+mod all_on;
+mod bipartite;
 mod chains;
 mod conformance;
 mod control;
@@ -28,8 +32,10 @@ mod kernels;
 mod parallel_tempering;
 mod path_integral;
 mod portfolio;
+mod qubos;
 mod random;
 mod reads;
+mod rook;
 mod sample_set;
 mod schedule;
 mod schroedinger;
@@ -39,6 +45,8 @@ mod tabu;
 mod temperature;
 mod walker;
 
+pub use all_on::AllOn;
+pub use bipartite::BipartiteModel;
 pub use chains::{Order, Update};
 pub use conformance::{NonConformance, check_conformance};
 pub use control::{Cancellation, Limits, Progress};
@@ -48,6 +56,7 @@ pub use parallel_tempering::ParallelTempering;
 pub use path_integral::PathIntegral;
 pub use portfolio::Portfolio;
 pub use random::Random;
+pub use rook::{BlockAnnealing, BlockGibbs, Cardinality, RookModel};
 pub use sample_set::{BatchSampleSet, Sample, SampleSet};
 pub use schedule::Schedule;
 pub use schroedinger::SchroedingerSampler;
@@ -55,6 +64,8 @@ pub use simulated_annealing::SimulatedAnnealing;
 pub use simulated_bifurcation::{Bifurcation, SimulatedBifurcation};
 pub use tabu::Tabu;
 pub use temperature::{EffectiveBeta, effective_beta, effective_beta_of_batch};
+
+pub(crate) use qubos::{QuboReads, sample_qubos};
 
 use crate::error::Error;
 use crate::ising::{BatchedIsing, Ising};

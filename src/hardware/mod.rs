@@ -22,11 +22,11 @@ mod braket;
 mod dwave;
 mod graph;
 mod ibm;
+mod int8;
 mod ionq;
 mod iqm;
-mod native;
-mod int8;
 mod meter;
+mod native;
 #[cfg(unix)]
 mod process;
 pub mod sapi;
@@ -38,13 +38,13 @@ pub use braket::{AwsCredentials, Braket, BraketDevice};
 pub use dwave::{AnswerMode, ChainStrength, DWave, Report, Scale, Ticket, Unembedding};
 pub use graph::{Embedding, Topology, WorkingGraph, cliques, largest_clique};
 pub use ibm::{Ibm, IbmAccount};
+pub use int8::Int8Ising;
 pub use ionq::IonQ;
 pub use iqm::Iqm;
-pub use service::{CircuitJobs, CircuitTicket, Connection};
-pub use int8::Int8Ising;
 pub use meter::{Meter, Metered, Usage};
 #[cfg(unix)]
 pub use process::{ProblemForm, ProcessDevice, ProcessInfo};
+pub use service::{CircuitJobs, CircuitTicket, Connection};
 pub use token::Token;
 pub use transport::{
     Exchange, Failure, FailureKind, Http, Method, Recording, Replay, Request, Response, Retry,

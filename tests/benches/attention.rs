@@ -46,5 +46,25 @@ fn bench(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, bench);
+fn layouts(c: &mut Criterion) {
+    let device = Device::flex().autodiff();
+    let x = Tensor::<3>::random(SHAPE, Distribution::Normal(0.0, 1.0), &device);
+    let mut group = c.benchmark_group("attention/layouts");
+    group.sample_size(20).throughput(Throughput::Elements((SHAPE[0] * SHAPE[1]) as u64));
+    let selection = QamaConfig::selection(SHAPE[2], N_HEADS).init(&device);
+    let bipartite = QamaConfig::bipartite(SHAPE[2], N_HEADS).init(&device);
+    let paper = QamaConfig::paper_v2(SHAPE[2], N_HEADS).init(&device);
+    let input = QamaInput::self_attn;
+    group.bench_function("selection_16", |b| {
+        b.iter(|| step(&x, |x| selection.forward(input(x)).context));
+    });
+    group.bench_function("bipartite_16", |b| {
+        b.iter(|| step(&x, |x| bipartite.forward(input(x)).context));
+    });
+    group.bench_function("paper_v2", |b| {
+        b.iter(|| step(&x, |x| paper.forward(input(x)).context));
+    });
+}
+
+criterion_group!(benches, bench, layouts);
 criterion_main!(benches);

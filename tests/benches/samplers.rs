@@ -1,5 +1,5 @@
 //! Simulated annealing: many small problems, one dense model with real and with integer couplings,
-//! sparse models.
+//! sparse models, selections of attentions.
 //!
 //!     cargo bench --bench samplers
 //!
@@ -7,7 +7,9 @@
 //! Conversions of the model and the evaluation of energies are included.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use burn_quantum::annealing::{IsingSampler, Schedule, SimulatedAnnealing};
+use burn_quantum::annealing::{
+    BlockAnnealing, IsingSampler, RookModel, Schedule, SimulatedAnnealing,
+};
 use burn_quantum::ising::{BatchedIsing, Ising};
 use burn_quantum::ops::{sample_ising, spin_tensor};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -71,6 +73,39 @@ fn batch(c: &mut Criterion) {
             set.spins()
         );
         group.bench_function(BenchmarkId::new("tensors", n), |b| b.iter(from_tensors));
+    }
+}
+
+/// The selections of a batch of attentions: 128 images of 49 tokens, 8 heads, and the energy of the
+/// paper for queries and keys of 64 standard normal numbers.
+fn rook(c: &mut Criterion) {
+    const SHAPE: [usize; 2] = [8, 49];
+    let [n_heads, n] = SHAPE;
+    let gamma = 0.8 * (2.0 / std::f64::consts::PI).sqrt() * n as f64 / (n_heads as f64 - 1.0);
+    let mut rng = StdRng::seed_from_u64(3);
+    let model = |_: usize| {
+        let pairs: Vec<f32> =
+            (0..n_heads * n * n).map(|_| (2f64.sqrt() * normal(&mut rng)) as f32).collect();
+        let fields: Vec<f32> =
+            (0..n_heads * n).map(|_| (0.16 * n as f64 * 0.125 * normal(&mut rng)) as f32).collect();
+        let model = RookModel::new(SHAPE, &pairs, &fields, None).expect("finite");
+        model.with_head_penalty(gamma as f32).expect("finite")
+    };
+    let models: Vec<RookModel> = (0..128).map(model).collect();
+    let mean = |found: &[Vec<u8>]| {
+        models.iter().zip(found).map(|(model, bits)| model.energy(bits)).sum::<f64>() / 128.0
+    };
+    let best = mean(&BlockAnnealing::default().with_n_sweeps(500).minimise(&models));
+    let mut group = c.benchmark_group("anneal/rook");
+    group.sample_size(10);
+    for n_sweeps in [20, 100] {
+        let sampler = BlockAnnealing::default().with_n_sweeps(n_sweeps).with_n_runs(1);
+        let share = mean(&sampler.minimise(&models)) / best;
+        assert!(share > 0.9, "{n_sweeps} sweeps reach {share} of the energy of four long runs");
+        group.throughput(Throughput::Elements((128 * n_heads * n * n_sweeps) as u64));
+        group.bench_function(BenchmarkId::from_parameter(n_sweeps), |b| {
+            b.iter(|| sampler.minimise(&models));
+        });
     }
 }
 
@@ -149,5 +184,5 @@ fn sparse(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, batch, dense, dense_signs, sparse);
+criterion_group!(benches, batch, rook, dense, dense_signs, sparse);
 criterion_main!(benches);

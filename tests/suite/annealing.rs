@@ -1,9 +1,9 @@
 //! Samplers: distributions against enumeration, reproducibility, limits and refusals.
 
 use burn_quantum::annealing::{
-    Bifurcation, Cancellation, Exact, GibbsSampler, IsingSampler, Limits, Order, ParallelTempering,
-    PathIntegral, Portfolio, Random, SampleSet, Schedule, SchroedingerSampler, SimulatedAnnealing,
-    SimulatedBifurcation, Tabu, Update, check_conformance, effective_beta,
+    AllOn, Bifurcation, Cancellation, Exact, GibbsSampler, IsingSampler, Limits, Order,
+    ParallelTempering, PathIntegral, Portfolio, Random, SampleSet, Schedule, SchroedingerSampler,
+    SimulatedAnnealing, SimulatedBifurcation, Tabu, Update, check_conformance, effective_beta,
 };
 use burn_quantum::ising::{BatchedIsing, Ising};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -280,6 +280,7 @@ fn all_samplers() -> Vec<Box<dyn IsingSampler>> {
         Box::new(annealing.with_update(Update::Gibbs).with_order(Order::Sequential)),
         Box::new(GibbsSampler::new(1.0).with_n_sweeps(50)),
         Box::new(Random::default()),
+        Box::new(AllOn),
         Box::new(Exact::default()),
         Box::new(Tabu::default()),
         Box::new(ParallelTempering::default().with_n_sweeps(40)),

@@ -2,6 +2,7 @@
 
 mod annealing;
 mod attention;
+mod bipartite;
 mod boltzmann;
 mod circuit_samplers;
 mod circuits;
@@ -25,11 +26,14 @@ mod observables;
 mod ops;
 mod properties;
 mod qama;
+mod qama_v1;
 mod qasm;
 mod qasm_peer;
 mod qubo;
 mod reference;
 mod reference_file;
 mod robbins_monro;
+mod rook;
 mod sampled_circuits;
 mod sampled_layer;
+mod selection;

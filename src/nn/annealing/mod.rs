@@ -4,8 +4,8 @@ mod measured;
 mod sampled;
 mod schedule;
 
-pub(super) use sampled::Sampling;
 pub use sampled::{AnnealingSampler, SampleTemperature};
+pub(super) use sampled::{Sampling, Seeds, finite};
 pub use schedule::{AnnealingSchedule, LearnedSchedule};
 
 use crate::annealing::IsingSampler;

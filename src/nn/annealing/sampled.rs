@@ -89,7 +89,7 @@ pub(in crate::nn) struct Sampling {
 
 /// A seed for each call.
 #[derive(Debug)]
-pub(super) struct Seeds {
+pub(in crate::nn) struct Seeds {
     seed: u64,
     /// Calls that were differentiated.
     calls: AtomicU64,
@@ -157,7 +157,7 @@ impl Sampling {
     }
 }
 
-fn finite(beta: f64) -> Result<f64, Error> {
+pub(in crate::nn) fn finite(beta: f64) -> Result<f64, Error> {
     if beta.is_finite() {
         return Ok(beta);
     }

@@ -1,9 +1,16 @@
 //! Attention operators.
 
+mod bipartite;
 mod hierarchical;
 mod qama;
+mod selection;
 
+pub use bipartite::{BipartiteAttention, BipartiteAttentionConfig, BipartiteOutput};
 pub use hierarchical::{
     HierarchicalAttention, HierarchicalAttentionConfig, HierarchicalInput, HierarchicalOutput,
 };
 pub use qama::{Qama, QamaConfig, QamaCoupling, QamaInput, QamaOutput, QamaSelection};
+pub use selection::{
+    QamaV1, QamaV1Config, SelectionAttention, SelectionAttentionConfig, SelectionCardinality,
+    SelectionGradient, SelectionOutput, SelectionReadout, SelectionScaling, SelectionSearch,
+};

@@ -2,26 +2,28 @@
 
 use burn::tensor::{Bool, Tensor, assert_shape};
 
-/// Input of a [`Qama`](super::Qama).
+/// Input of a [`Qama`](super::Qama), and of the other layouts.
 #[derive(Debug, Clone)]
 pub struct QamaInput {
-    pub(super) query: Tensor<3>,
-    pub(super) key: Tensor<3>,
-    pub(super) value: Tensor<3>,
-    mask_pad: Option<Tensor<2, Bool>>,
-    mask_attn: Option<Tensor<3, Bool>>,
+    pub(in super::super) query: Tensor<3>,
+    pub(in super::super) key: Tensor<3>,
+    pub(in super::super) value: Tensor<3>,
+    pub(in super::super) mask_pad: Option<Tensor<2, Bool>>,
+    pub(in super::super) mask_attn: Option<Tensor<3, Bool>>,
+    /// Whether queries are keys, so that padding is padding of both.
+    pub(in super::super) is_self: bool,
 }
 
 impl QamaInput {
     /// Query `[batch_size, seq_length_1, d_model]`, key and value
     /// `[batch_size, seq_length_2, d_model]`.
     pub fn new(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>) -> Self {
-        Self { query, key, value, mask_pad: None, mask_attn: None }
+        Self { query, key, value, mask_pad: None, mask_attn: None, is_self: false }
     }
 
     /// Query, key and value the same tensor.
     pub fn self_attn(tensor: Tensor<3>) -> Self {
-        Self::new(tensor.clone(), tensor.clone(), tensor)
+        Self { is_self: true, ..Self::new(tensor.clone(), tensor.clone(), tensor) }
     }
 
     /// Keys to leave out, `[batch_size, seq_length_2]`, true = masked out.

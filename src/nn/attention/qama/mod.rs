@@ -8,6 +8,7 @@ pub use couplings::QamaCoupling;
 pub use input::{QamaInput, QamaOutput};
 pub use selection::QamaSelection;
 
+use super::{BipartiteAttentionConfig, QamaV1Config, SelectionAttentionConfig};
 use crate::annealing::IsingSampler;
 use crate::error::Error;
 use crate::gradient::{HybridGradient, HybridReport};
@@ -82,7 +83,8 @@ pub struct QamaConfig {
 ///
 /// It is the `PerQuery` layout that we add to the idea of the paper
 /// ([arXiv:2504.11083](https://arxiv.org/abs/2504.11083)), whose one selection for all queries can
-/// neither mask causally nor attend across sequences.
+/// neither mask causally nor attend across sequences. The paper's layout is
+/// [`SelectionAttention`](super::SelectionAttention); [`QamaConfig`] makes both, and a third.
 ///
 /// Masks are those of burn-nn: true = masked out. A masked key is never selected and takes no part
 /// in the couplings; a query without any key has output `output(0)`.
@@ -138,6 +140,40 @@ impl ModuleDisplay for Qama {
             .add("n_heads", &config.n_heads)
             .add("dropout", &self.dropout.prob)
             .optional()
+    }
+}
+
+/// The other layouts of the operator, which are layers of their own: they take a [`QamaInput`] as well.
+impl QamaConfig {
+    /// One selection of tokens for each head instead of one for each query.
+    pub fn selection(d_model: usize, n_heads: usize) -> SelectionAttentionConfig {
+        SelectionAttentionConfig::new(d_model, n_heads)
+    }
+
+    /// Bits of queries and keys, coupled by their scores.
+    pub fn bipartite(d_model: usize, n_heads: usize) -> BipartiteAttentionConfig {
+        BipartiteAttentionConfig::new(d_model, n_heads)
+    }
+
+    /// The operator of version 1 of the paper.
+    pub fn paper_v1(d_model: usize, n_heads: usize) -> QamaV1Config {
+        QamaV1Config::new(d_model, n_heads)
+    }
+
+    /// The operator of version 2 of the paper, [as its authors coded
+    /// it](SelectionAttentionConfig::paper_v2).
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_quantum::nn::attention::{QamaConfig, QamaInput};
+    ///
+    /// let device = Device::flex();
+    /// let x = Tensor::ones([3, 10, 8], &device);
+    /// let paper = QamaConfig::paper_v2(8, 2).init(&device);
+    /// assert_eq!(paper.forward(QamaInput::self_attn(x)).context.dims(), [3, 10, 8]);
+    /// ```
+    pub fn paper_v2(d_model: usize, n_heads: usize) -> SelectionAttentionConfig {
+        SelectionAttentionConfig::paper_v2(d_model, n_heads)
     }
 }
 

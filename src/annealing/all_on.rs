@@ -1,0 +1,30 @@
+//! Every spin up.
+
+use super::reads::check_reads;
+use super::{IsingSampler, SampleSet};
+use crate::error::Error;
+use crate::ising::Ising;
+
+/// Every spin `+1` in every read, whatever the model: the other baseline, beside
+/// [`Random`](super::Random). A layer that learns as well with it has no use for its sampler.
+///
+/// ```
+/// use burn_quantum::annealing::{AllOn, IsingSampler};
+/// use burn_quantum::ising::Ising;
+///
+/// let set = AllOn.sample(&Ising::sparse(vec![1.0, -2.0], [], 0.0)?, 3)?;
+/// assert_eq!((set.spins(), set.energies()), (&[1; 6][..], &[-1.0; 3][..]));
+/// # Ok::<(), burn_quantum::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AllOn;
+
+impl IsingSampler for AllOn {
+    /// # Errors
+    ///
+    /// When no read is asked for.
+    fn sample(&self, model: &Ising, n_reads: usize) -> Result<SampleSet, Error> {
+        check_reads(n_reads)?;
+        Ok(SampleSet::evaluated(model, vec![1; n_reads * model.n_spins()], n_reads))
+    }
+}
