@@ -78,6 +78,7 @@ fn query_weights(model: &VisionTransformer) -> Vec<f32> {
     let query = match model.blocks[0].attention.as_ref().unwrap() {
         TokenAttention::Qama(qama) => &qama.query,
         TokenAttention::Mha(mha) => &mha.query,
+        other => panic!("{other} has other parameters"),
     };
     values(query.weight.val())
 }
