@@ -12,6 +12,7 @@ mod peer;
 #[cfg(unix)]
 mod process;
 mod tls;
+mod trained;
 mod transport;
 
 use burn_quantum::annealing::{IsingSampler, SimulatedAnnealing};
