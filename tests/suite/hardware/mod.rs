@@ -14,6 +14,7 @@ mod peer;
 #[cfg(unix)]
 mod process;
 mod tls;
+mod trained;
 mod transport;
 
 use burn_quantum::annealing::{IsingSampler, SimulatedAnnealing};
