@@ -187,7 +187,7 @@ impl Plain {
 
 #[test]
 fn output_and_gradient_are_those_of_the_expectation() {
-    let device = Device::flex().autodiff();
+    let device = device().autodiff();
     for (seed, normalise) in [(1, false), (2, true)] {
         let config = config().with_normalise(normalise).with_n_reads(60_000);
         let layer = fixed(config.init(&device), &device);
@@ -224,7 +224,7 @@ fn output_and_gradient_are_those_of_the_expectation() {
 /// Queries given the keys are averaged, not drawn: there is less noise than in the drawn products.
 #[test]
 fn averaging_over_queries_takes_noise_out() {
-    let device = Device::flex();
+    let device = device();
     let layer = fixed(config().with_normalise(false).with_n_reads(50).init(&device), &device);
     let (x, y) = (input(3, [1, 3, D], &device), input(4, [1, 4, D], &device));
     let exact = Plain::new(&layer, false, [x.clone(), y.clone()]).selection().concat().concat();
@@ -263,7 +263,7 @@ fn padding_and_the_rest_of_the_batch_change_nothing() {
 
 #[test]
 fn any_sampler_serves() {
-    let device = Device::flex();
+    let device = device();
     let config = BipartiteAttentionConfig::new(D, HEADS).with_dropout(0.0).with_n_reads(20_000);
     let sampler = Arc::new(GibbsSampler::new(BETA).with_n_sweeps(40));
     let (x, y) = (input(8, [1, 3, D], &device), input(9, [1, 4, D], &device));
@@ -283,7 +283,7 @@ fn any_sampler_serves() {
 
 #[test]
 fn degenerate_inputs_are_defined() {
-    let device = Device::flex().autodiff();
+    let device = device().autodiff();
     for (heads, n, hidden) in [(2, 1, false), (1, 3, false), (2, 3, true), (1, 1, true)] {
         let mut config = config();
         config.n_heads = heads;
@@ -304,7 +304,7 @@ fn degenerate_inputs_are_defined() {
 
 #[test]
 fn configs_and_records_round_trip() {
-    let device = Device::flex();
+    let device = device();
     let json = config().to_string();
     let again: BipartiteAttentionConfig = serde_json::from_str(&json).unwrap();
     assert_eq!(again.to_string(), json);
@@ -320,7 +320,7 @@ fn configs_and_records_round_trip() {
 #[test]
 #[should_panic(expected = "keys see all queries, so a mask of pairs")]
 fn a_causal_mask() {
-    let device = Device::flex();
+    let device = device();
     let hidden = Tensor::from_data(TensorData::new(vec![false; 9], [1, 3, 3]), &device);
     let input = QamaInput::self_attn(Tensor::zeros([1, 3, D], &device)).mask_attn(hidden);
     config().init(&device).forward(input);
@@ -329,12 +329,12 @@ fn a_causal_mask() {
 #[test]
 #[should_panic(expected = "n_reads is 1: a covariance needs 2 or more")]
 fn one_read() {
-    config().with_n_reads(1).init(&Device::flex());
+    config().with_n_reads(1).init(&device());
 }
 
 #[test]
 #[should_panic(expected = "`beta` and `n_sweeps` would be ignored")]
 fn sweeps_beside_a_sampler() {
     let known = SampleTemperature::Known(1.0);
-    config().init_with_sampler(&Device::flex(), Arc::new(AllOn), known);
+    config().init_with_sampler(&device(), Arc::new(AllOn), known);
 }

@@ -221,7 +221,7 @@ mod misuse {
     }
 
     fn zeros(batch: usize, n: usize) -> Tensor<2> {
-        Tensor::zeros([batch, n], &Device::flex())
+        Tensor::zeros([batch, n], &device())
     }
 
     #[test]
@@ -235,7 +235,7 @@ mod misuse {
     #[test]
     #[should_panic(expected = "circuit_expectation: inputs[1, 2] is NaN: it must be finite")]
     fn a_nan_input() {
-        let x = Tensor::from_floats([[0.0, 0.0, 0.0], [0.0, 0.0, f32::NAN]], &Device::flex());
+        let x = Tensor::from_floats([[0.0, 0.0, 0.0], [0.0, 0.0, f32::NAN]], &device());
         run(x, zeros(1, 3).reshape([3]));
     }
 
@@ -249,13 +249,7 @@ mod misuse {
     #[should_panic(expected = "axis 0 expected 2, got 3")]
     fn couplings_of_another_batch() {
         let (h, t) = (zeros(2, N), zeros(4, 2));
-        anneal_expectation(
-            h.clone(),
-            Tensor::zeros([3, N, N], &Device::flex()),
-            h,
-            t,
-            &evolution(),
-        );
+        anneal_expectation(h.clone(), Tensor::zeros([3, N, N], &device()), h, t, &evolution());
     }
 
     /// Half precision is computed in single precision and given back as it came.

@@ -181,7 +181,7 @@ fn with_numbers(layer: &QamaV1, numbers: &[f64], device: &Device) -> QamaV1 {
 
 #[test]
 fn selection_output_and_gradient_are_those_of_the_formulas() {
-    let device = Device::flex().autodiff();
+    let device = device().autodiff();
     for (seed, n_bits) in [(1, 1), (2, 2), (3, 2), (4, 1)] {
         let config = QamaV1Config::new(D, HEADS).with_n_bits(n_bits).with_n_reads(8);
         let plain = Plain { numbers: numbers(seed, true), n_bits };
@@ -228,7 +228,7 @@ fn selection_output_and_gradient_are_those_of_the_formulas() {
 /// Signed values, most of which are clamped.
 #[test]
 fn any_sampler_finds_the_weights_of_signed_values() {
-    let device = Device::flex().autodiff();
+    let device = device().autodiff();
     let plain = Plain { numbers: numbers(5, false), n_bits: 2 };
     let config = QamaV1Config::new(D, HEADS).with_n_bits(2);
     let layer = config.init_with_sampler(&device, Arc::new(Exact::default()));
@@ -246,7 +246,7 @@ fn any_sampler_finds_the_weights_of_signed_values() {
 /// One head, one token, equal tokens, sums of zero: numbers, and gradients that are numbers.
 #[test]
 fn degenerate_inputs_are_defined() {
-    let device = Device::flex().autodiff();
+    let device = device().autodiff();
     for (heads, n, scale) in [(1, 3, 1.0), (2, 1, 1.0), (1, 1, 1.0), (2, 3, 0.0)] {
         let config = QamaV1Config::new(4, heads).with_n_bits(2);
         for sampled in [false, true] {
@@ -271,7 +271,7 @@ fn degenerate_inputs_are_defined() {
 
 #[test]
 fn configs_and_records_round_trip() {
-    let device = Device::flex();
+    let device = device();
     let config = QamaConfig::paper_v1(D, HEADS).with_seed(3);
     let json = config.to_string();
     let again: QamaV1Config = serde_json::from_str(&json).unwrap();
@@ -287,7 +287,7 @@ fn configs_and_records_round_trip() {
 #[test]
 #[should_panic(expected = "the batch statistics of version 1 know no padding")]
 fn padding() {
-    let device = Device::flex();
+    let device = device();
     let hidden = Tensor::from_data(TensorData::new(vec![false; 3], [1, 3]), &device);
     let input = QamaInput::self_attn(Tensor::zeros([1, 3, D], &device)).mask_pad(hidden);
     QamaV1Config::new(D, HEADS).init(&device).forward(input);

@@ -124,7 +124,7 @@ fn layer(config: AnnealingLayerConfig, device: &Device) -> AnnealingLayer {
 #[test]
 fn a_gibbs_layer_has_the_gradient_of_the_boltzmann_distribution() {
     let (beta, x) = (0.9, uniform(&mut rng(4), 2 * N, 1.0));
-    let device = Device::flex().autodiff();
+    let device = device().autodiff();
     let config = AnnealingLayerConfig::new(N)
         .with_sampler(AnnealingSampler::Gibbs { beta })
         .with_n_steps(30)
@@ -176,7 +176,7 @@ fn a_gibbs_layer_has_the_gradient_of_the_boltzmann_distribution() {
 
 #[test]
 fn training_draws_anew_and_inference_repeats_itself() {
-    let device = Device::flex();
+    let device = device();
     for sampler in [
         AnnealingSampler::Gibbs { beta: 0.5 },
         AnnealingSampler::SimulatedAnnealing { beta: 1.0 },
@@ -196,7 +196,7 @@ fn training_draws_anew_and_inference_repeats_itself() {
 
 #[test]
 fn further_fields_are_added_to_the_layers_own() {
-    let device = Device::flex();
+    let device = device();
     let samplers = [AnnealingSampler::Schroedinger, AnnealingSampler::Gibbs { beta: 1.0 }];
     for sampler in samplers {
         let config = AnnealingLayerConfig::new(N).with_sampler(sampler).with_data_fields(false);
@@ -237,7 +237,7 @@ fn of_device(sampler: impl IsingSampler + 'static, device: &Device) -> Annealing
 
 #[test]
 fn a_failing_device_is_an_error_of_try_forward() {
-    let device = Device::flex();
+    let device = device();
     let layer = of_device(Broken, &device);
     let error = layer.try_forward(Tensor::zeros([1, N], &device), None).unwrap_err();
     assert!(error.to_string().contains("NaN"), "{error}");
@@ -246,13 +246,13 @@ fn a_failing_device_is_an_error_of_try_forward() {
 #[test]
 #[should_panic(expected = "AnnealingLayer: ")]
 fn a_failing_device_is_a_panic_of_forward() {
-    let device = Device::flex();
+    let device = device();
     of_device(Broken, &device).forward(Tensor::zeros([1, N], &device));
 }
 
 #[test]
 fn frozen_samples_serve_inference_but_have_no_temperature() {
-    let device = Device::flex();
+    let device = device();
     let mut layer = of_device(Constant, &device.clone().autodiff());
     // Every spin follows its field.
     layer.fields = Param::from_tensor(Tensor::from_floats([-9.0; N], &device.clone().autodiff()));
@@ -265,7 +265,7 @@ fn frozen_samples_serve_inference_but_have_no_temperature() {
 
 #[test]
 fn samples_of_other_tensors_are_refused() {
-    let device = Device::flex();
+    let device = device();
     let zeros = |p| Tensor::<2>::zeros([p, N], &device);
     let j = Tensor::zeros([1, N, N], &device);
     let samples: BatchSampleSet =
@@ -293,7 +293,7 @@ fn linear_table() -> Vec<[f64; 3]> {
 
 #[test]
 fn a_table_is_interpolated_in_angular_frequencies() {
-    let device = Device::flex();
+    let device = device();
     let run = |schedule: AnnealingSchedule| {
         let config = AnnealingLayerConfig::new(N)
             .with_schedule(schedule)
@@ -306,7 +306,7 @@ fn a_table_is_interpolated_in_angular_frequencies() {
 }
 
 fn init(config: AnnealingLayerConfig) {
-    config.init(&Device::flex());
+    config.init(&device());
 }
 
 fn with_table(change: impl Fn(&mut Vec<[f64; 3]>)) {
@@ -358,7 +358,7 @@ fn a_covariance_of_one_read() {
 
 #[test]
 fn the_report_names_the_share_of_the_last_backward_pass() {
-    let device = Device::flex().autodiff();
+    let device = device().autodiff();
     let config = AnnealingLayerConfig::new(N)
         .with_sampler(AnnealingSampler::Gibbs { beta: 1.0 })
         .with_gradient(hybrid(0.25, IsingEstimator::StraightThrough));
@@ -427,5 +427,5 @@ fn no_shots() {
 fn steps_beside_a_sampler_that_is_given() {
     let sampler = Arc::new(GibbsSampler::new(1.0));
     let config = AnnealingLayerConfig::new(N).with_n_steps(9);
-    config.init_with_sampler(&Device::flex(), sampler, SampleTemperature::Known(1.0));
+    config.init_with_sampler(&device(), sampler, SampleTemperature::Known(1.0));
 }

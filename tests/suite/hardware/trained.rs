@@ -29,12 +29,12 @@ fn network(sampler: Arc<dyn IsingSampler>) -> VisionTransformer {
     let config = VisionTransformerConfig::new([1, 8, 8], 10).with_patch_size(4);
     let config = config.with_d_model(32).with_n_heads(1).with_d_hidden(32);
     let beta = SampleTemperature::Known(1.0);
-    config.init_with_sampler(&Device::flex().autodiff(), sampler, beta, 16)
+    config.init_with_sampler(&device().autodiff(), sampler, beta, 16)
 }
 
 fn loss(model: &VisionTransformer, images: &ImageDataset, indices: &[usize]) -> Tensor<1> {
     let items = indices.iter().map(|&i| images.get(i).unwrap()).collect();
-    let batch = images.batcher().batch(items, &Device::flex().autodiff());
+    let batch = images.batcher().batch(items, &device().autodiff());
     let logits = model.try_forward(batch.images).unwrap();
     CrossEntropyLossConfig::new().init(&logits.device()).forward(logits, batch.labels)
 }
@@ -45,7 +45,7 @@ fn test_loss(model: &VisionTransformer) -> f64 {
 }
 
 fn trained() -> VisionTransformer {
-    Device::flex().seed(1);
+    device().seed(1);
     let mut model = network(Arc::new(gibbs(1.0, 0)));
     let (images, mut adam) = (Digits::train(), AdamConfig::new().init());
     for step in 0..60 {

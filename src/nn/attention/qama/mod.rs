@@ -274,7 +274,8 @@ impl Qama {
         let key = self.heads(&self.key, input.key);
         let value = self.heads(&self.value, input.value);
         let theta = self.theta(query, &key);
-        let couplings = self.coupling.as_ref();
+        // One key has nothing to be coupled with.
+        let couplings = self.coupling.as_ref().filter(|_| n_keys > 1);
         let couplings =
             couplings.map(|raw| config.coupling.matrix(raw.val(), &key, &masks, config.beta));
         let selection = self.settings.selector.select(config, theta, couplings, &masks)?;
