@@ -5,6 +5,9 @@
 //!     DWAVE_API_TOKEN=... cargo run --release --features hardware --example hardware -- \
 //!         --device dwave --endpoint https://na-west-1.cloud.dwavesys.com/sapi/v2/ --max-jobs 50
 //!
+//!     IONQ_API_KEY=... cargo run --release --features hardware --example hardware -- \
+//!         --device ionq --solver simulator --max-jobs 100
+//!
 //! Without an account, `--example sapi_server` is an endpoint as well.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -12,33 +15,45 @@
 mod annealer;
 #[path = "../common/mod.rs"]
 mod common;
+mod gates;
 mod train;
 
 use annealer::Annealer;
+use burn_quantum::hardware::Meter;
 use burn_quantum::nn::SampleTemperature;
 use burn_quantum_datasets::{Digits, ImageDataset};
 use burn_quantum_models::{LearningRateSchedule, VisionTransformer, VisionTransformerConfig};
 use clap::{Parser, ValueEnum};
 use common::Outcome;
+use gates::{Gates, Service};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use train::{Network, Training};
 
-/// Trains a vision transformer whose attention selects by samples of a device (QAMA; 4 tokens, 1 head)
-/// on UCI's 8x8 digits. Few images by default, since devices cost money and time.
+/// Trains on UCI's 8x8 digits, with a device in the network: behind annealers a vision transformer whose
+/// attention selects by their samples (QAMA; 4 tokens, 1 head), behind gate-model devices two linear layers
+/// around QHON's encoding circuit (4 qubits). Few images by default, since devices cost money and time.
 #[derive(Parser)]
 struct Cli {
     /// The device that samples
     #[arg(long, value_enum)]
     device: Device,
-    /// Where D-Wave's Solver API is; the token is taken from the environment variable
-    /// DWAVE_API_TOKEN
+    /// Where the service is [default: at the vendor's, but D-Wave's is needed]. Keys are taken from the
+    /// environment: DWAVE_API_TOKEN, IONQ_API_KEY, IQM_TOKEN, IBM_API_KEY and IBM_SERVICE_CRN, or
+    /// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
     #[arg(long, value_name = "URL", required_if_eq("device", "dwave"))]
     endpoint: Option<String>,
-    /// The solver of that service [default: the first that is online]
-    #[arg(long, value_name = "NAME")]
+    /// The solver of that service [default for D-Wave: the first that is online]: a backend of IonQ, IBM or
+    /// IQM, an ARN of Braket
+    #[arg(long, value_name = "NAME", required_if_eq_any([("device", "ionq"), ("device", "ibm"), ("device", "iqm"), ("device", "braket")]))]
     solver: Option<String>,
+    /// The region that Braket is asked in
+    #[arg(long, value_name = "NAME", default_value = "us-east-1")]
+    region: String,
+    /// The bucket for Braket's results
+    #[arg(long, value_name = "NAME", required_if_eq("device", "braket"))]
+    bucket: Option<String>,
     /// The program that speaks for a device, run by the shell
     #[arg(long, value_name = "COMMAND", required_if_eq("device", "process"))]
     command: Option<String>,
@@ -60,7 +75,7 @@ struct Cli {
     /// Images in a batch
     #[arg(long, default_value_t = 40)]
     batch_size: usize,
-    /// Samples of each problem
+    /// Samples of each problem, shots of each circuit
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(2..))]
     reads: u16,
     /// Seeds the initial parameters and the order of the images, but no device
@@ -80,6 +95,14 @@ enum Device {
     Dwave,
     /// Any device behind a program (hardware::ProcessDevice)
     Process,
+    /// A gate-model device of IonQ
+    Ionq,
+    /// A gate-model device of IBM
+    Ibm,
+    /// A gate-model device at Amazon Braket
+    Braket,
+    /// A gate-model device of IQM
+    Iqm,
 }
 
 fn main() -> ExitCode {
@@ -95,15 +118,33 @@ fn run(cli: &Cli) -> Outcome<()> {
         (Device::Process, None, Some(command)) if cli.solver.is_none() => {
             with_annealer(cli, Annealer::process(command, time)?)
         }
-        (device, ..) => Err(format!(
-            "{device:?} takes {} alone: leave the other options out",
-            match device {
-                Device::Dwave => "--endpoint and --solver",
+        (Device::Dwave | Device::Process, ..) | (_, _, Some(_)) => Err(format!(
+            "{:?} takes {} alone: leave the other options out",
+            cli.device,
+            match cli.device {
                 Device::Process => "--command",
+                Device::Braket => "--endpoint, --solver, --region and --bucket",
+                _ => "--endpoint and --solver",
             }
         )
         .into()),
+        _ => with_gates(cli, cli.gates(time)?),
     }
+}
+
+/// A circuit between linear layers; all circuits of a batch and of its derivatives are one call.
+fn with_gates(cli: &Cli, gates: Gates) -> Outcome<()> {
+    let device = cli.backend.device()?;
+    device.seed(cli.seed);
+    let n_shots = usize::from(cli.reads);
+    let model = gates.network(n_shots, &device.clone().autodiff());
+    println!("device: {}", gates.name());
+    println!(
+        "network: QHON's encoding circuit on 4 qubits between linear layers, {n_shots} shots a circuit"
+    );
+    let training = cli.training(gates.meter().clone())?;
+    let [train, test] = cli.images()?;
+    training.run(model, &device, [&train, &test], &|n, trains| gates.jobs(n, trains))
 }
 
 /// QAMA, of which each batch of images is one batch of Ising models.
@@ -120,25 +161,14 @@ fn with_annealer(cli: &Cli, annealer: Annealer) -> Outcome<()> {
     let model =
         config.init_with_sampler(&device.clone().autodiff(), annealer.sampler(), beta, n_reads);
     let n_tokens = config.n_tokens();
-    let jobs = |n_images: usize| annealer.jobs(n_images * n_tokens, n_tokens, n_reads);
+    let jobs = |n_images: usize, _| annealer.jobs(n_images * n_tokens, n_tokens, n_reads);
     println!("device: {}", annealer.name());
     println!(
         "network: a vision transformer with QAMA; an image is {n_tokens} problems of {n_tokens} spins, {n_reads} reads each"
     );
-    let folder = cli.folder()?;
-    std::fs::create_dir_all(&folder).map_err(|e| format!("`{}`: {e}", folder.display()))?;
-    std::fs::write(folder.join("vit.json"), config.to_string())?;
+    let training = cli.training(annealer.meter().clone())?;
+    std::fs::write(cli.folder()?.join("vit.json"), config.to_string())?;
     let [train, test] = cli.images()?;
-    let training = Training {
-        n_epochs: cli.epochs,
-        batch_size: cli.batch_size,
-        schedule: LearningRateSchedule::Cosine,
-        learning_rate: 5e-3,
-        max_jobs: cli.max_jobs,
-        seed: cli.seed,
-        meter: annealer.meter().clone(),
-        file: folder.join("model.bpk"),
-    };
     training.run(model, &device, [&train, &test], &jobs)
 }
 
@@ -152,6 +182,33 @@ impl Network for VisionTransformer {
 }
 
 impl Cli {
+    fn gates(&self, time: Duration) -> Outcome<Gates> {
+        let backend = self.solver.as_deref().unwrap_or_default();
+        let service = Service { endpoint: self.endpoint.as_deref(), backend, time };
+        match self.device {
+            Device::Ionq => service.ionq(),
+            Device::Ibm => service.ibm(),
+            Device::Iqm => service.iqm(),
+            _ => service.braket(&self.region, self.bucket.as_deref().unwrap_or_default()),
+        }
+    }
+
+    /// Makes the folder of the run.
+    fn training(&self, meter: Meter) -> Outcome<Training> {
+        let folder = self.folder()?;
+        std::fs::create_dir_all(&folder).map_err(|e| format!("`{}`: {e}", folder.display()))?;
+        Ok(Training {
+            n_epochs: self.epochs,
+            batch_size: self.batch_size,
+            schedule: LearningRateSchedule::Cosine,
+            learning_rate: 5e-3,
+            max_jobs: self.max_jobs,
+            seed: self.seed,
+            meter,
+            file: folder.join("model.bpk"),
+        })
+    }
+
     /// As many as asked for of both sets.
     fn images(&self) -> Outcome<[ImageDataset; 2]> {
         let few = |what: &str, n: usize, images: ImageDataset| {

@@ -35,8 +35,8 @@ pub struct Training {
     pub file: PathBuf,
 }
 
-/// The jobs of a pass over so many images.
-pub type Jobs<'a> = &'a dyn Fn(usize) -> Outcome<usize>;
+/// The jobs of a pass over so many images, with gradients or without.
+pub type Jobs<'a> = &'a dyn Fn(usize, bool) -> Outcome<usize>;
 
 /// What it will cost.
 struct Estimate {
@@ -79,9 +79,12 @@ impl Training {
         if self.batch_size == 0 || self.n_epochs == 0 {
             return Err("--batch-size and --epochs: use at least 1".into());
         }
-        let pass = |n| self.batches(n).map(jobs).sum::<Outcome<usize>>();
+        let pass = |n, trains| -> Outcome<usize> {
+            self.batches(n).map(|n_images| jobs(n_images, trains)).sum()
+        };
         let n_steps = self.batches(train).count() * self.n_epochs;
-        Ok(Estimate { n_steps, train: pass(train)? * self.n_epochs, test: pass(test)? })
+        let (train, test) = (pass(train, true)? * self.n_epochs, pass(test, false)?);
+        Ok(Estimate { n_steps, train, test })
     }
 
     /// Says what is coming, and leaves the training what the test does not need.

@@ -96,7 +96,7 @@ impl Meter {
         usage.device_time = usage.device_time.saturating_add(time);
     }
 
-    fn add_time(&self, time: Duration) {
+    pub(super) fn add_time(&self, time: Duration) {
         let usage = &mut self.lock().usage;
         usage.time = usage.time.saturating_add(time);
     }

@@ -5,7 +5,7 @@
 //! | [`DWave`] | D-Wave's annealers as an [`IsingSampler`](crate::annealing::IsingSampler) |
 //! | [`ProcessDevice`] | any device behind a program of its own, over pipes (Unix) |
 //! | [`Int8Ising`] | models as coherent Ising machines take them |
-//! | [`Metered`], [`Meter`] | budgets: what a device was asked for, and no more than this |
+//! | [`Metered`], [`MeteredCircuits`], [`Meter`] | budgets: what a device was asked for, and no more than this |
 //! | [`sapi`] | D-Wave's Solver API: a client, and a server that lends any sampler to D-Wave's programs |
 //! | [`IonQ`], [`Ibm`], [`Iqm`], [`Braket`] | gate-model devices as a [`CircuitSampler`](crate::circuit::CircuitSampler) |
 //! | [`CircuitJobs`], [`CircuitTicket`] | their jobs: submitted now, collected later |
@@ -26,6 +26,7 @@ mod int8;
 mod ionq;
 mod iqm;
 mod meter;
+mod metered_circuits;
 mod native;
 #[cfg(unix)]
 mod process;
@@ -42,6 +43,7 @@ pub use int8::Int8Ising;
 pub use ionq::IonQ;
 pub use iqm::Iqm;
 pub use meter::{Meter, Metered, Usage};
+pub use metered_circuits::MeteredCircuits;
 #[cfg(unix)]
 pub use process::{ProblemForm, ProcessDevice, ProcessInfo};
 pub use service::{CircuitJobs, CircuitTicket, Connection};

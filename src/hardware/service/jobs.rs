@@ -29,6 +29,9 @@ use std::time::Duration;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait CircuitJobs: CircuitSampler {
+    /// The most circuits that go into one job: `n` circuits are `n.div_ceil(circuits_a_job())` jobs.
+    fn circuits_a_job(&self) -> usize;
+
     /// Submits circuits without waiting, in as few jobs as the service takes.
     ///
     /// If the service does not take all of the jobs, it is asked to cancel the others.
@@ -121,6 +124,10 @@ pub(in crate::hardware) trait Provider: CircuitSampler {
 macro_rules! sampler {
     ($device:ty) => {
         impl $crate::hardware::CircuitJobs for $device {
+            fn circuits_a_job(&self) -> usize {
+                $crate::hardware::service::Provider::limits(self).circuits.max(1)
+            }
+
             fn submit(
                 &self,
                 circuits: &[$crate::circuit::Circuit],
