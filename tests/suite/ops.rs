@@ -214,7 +214,6 @@ fn an_empty_batch_has_zero_gradients() {
 #[cfg(feature = "flex")]
 mod misuse {
     use super::*;
-    use burn::tensor::Device;
 
     fn run(x: Tensor<2>, w: Tensor<1>) {
         circuit_expectation(x, w, &program());

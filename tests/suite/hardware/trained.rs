@@ -1,13 +1,14 @@
 //! A trained network does not notice who samples for it.
 
 use super::{device, server};
+use crate::devices;
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::Dataset;
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::store::ModuleRecord;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use burn_quantum::annealing::{GibbsSampler, IsingSampler};
 use burn_quantum::hardware::{DWave, Embedding, Scale, Topology, WorkingGraph};
 use burn_quantum::nn::SampleTemperature;
@@ -29,12 +30,12 @@ fn network(sampler: Arc<dyn IsingSampler>) -> VisionTransformer {
     let config = VisionTransformerConfig::new([1, 8, 8], 10).with_patch_size(4);
     let config = config.with_d_model(32).with_n_heads(1).with_d_hidden(32);
     let beta = SampleTemperature::Known(1.0);
-    config.init_with_sampler(&device().autodiff(), sampler, beta, 16)
+    config.init_with_sampler(&devices::device().autodiff(), sampler, beta, 16)
 }
 
 fn loss(model: &VisionTransformer, images: &ImageDataset, indices: &[usize]) -> Tensor<1> {
     let items = indices.iter().map(|&i| images.get(i).unwrap()).collect();
-    let batch = images.batcher().batch(items, &device().autodiff());
+    let batch = images.batcher().batch(items, &devices::device().autodiff());
     let logits = model.try_forward(batch.images).unwrap();
     CrossEntropyLossConfig::new().init(&logits.device()).forward(logits, batch.labels)
 }
@@ -45,7 +46,7 @@ fn test_loss(model: &VisionTransformer) -> f64 {
 }
 
 fn trained() -> VisionTransformer {
-    device().seed(1);
+    devices::device().seed(1);
     let mut model = network(Arc::new(gibbs(1.0, 0)));
     let (images, mut adam) = (Digits::train(), AdamConfig::new().init());
     for step in 0..60 {
