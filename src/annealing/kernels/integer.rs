@@ -35,25 +35,20 @@ impl Matrix {
     /// `row(i)` is row `i` of the symmetric matrix. Nothing, if a coefficient is not a multiple of
     /// `unit`, a coupling exceeds a byte, or a local field could become too large.
     pub fn new<'a>(fields: &[f64], unit: f64, row: impl Fn(usize) -> &'a [f64]) -> Option<Self> {
-        let whole = |x: f64| {
-            let k = x / unit;
-            (k.fract() == 0.0 && k.abs() <= LARGEST.into()).then_some(k as i32)
-        };
         let n = fields.len();
         let n_blocks = n.div_ceil(WIDTH);
         let mut couplings = vec![Bytes([0; WIDTH]); n * n_blocks];
         let mut h = vec![Words([0; WIDTH]); n_blocks];
         for (i, &field) in fields.iter().enumerate() {
-            let field = whole(field)?;
+            let k = field / unit;
+            let field = k as i32;
+            if f64::from(field) != k || field.unsigned_abs() > LARGEST as u32 {
+                return None;
+            }
             h[i / WIDTH].0[i % WIDTH] = field as i16;
-            let mut sum = field.abs();
-            for (j, &coupling) in row(i).iter().enumerate() {
-                let coupling = i8::try_from(whole(coupling)?).ok()?;
-                couplings[i * n_blocks + j / WIDTH].0[j % WIDTH] = coupling;
-                sum += i32::from(coupling).abs();
-                if sum > LARGEST {
-                    return None;
-                }
+            let sum = whole(row(i), unit, &mut couplings[i * n_blocks..][..n_blocks])?;
+            if sum + i64::from(field.abs()) > i64::from(LARGEST) {
+                return None;
             }
         }
         Some(Self { n_spins: n, couplings, fields: h })
@@ -64,6 +59,23 @@ impl Matrix {
         let n_blocks = self.fields.len();
         &self.couplings[i * n_blocks..][..n_blocks]
     }
+}
+
+/// Writes a row in units, and returns the sum of its sizes; nothing if an entry is no byte. Without a way
+/// out of the loops they run in lanes.
+fn whole(row: &[f64], unit: f64, out: &mut [Bytes]) -> Option<i64> {
+    let (mut exact, mut sum) = (true, 0);
+    for (block, row) in out.iter_mut().zip(row.chunks(WIDTH)) {
+        let mut size = 0;
+        for (byte, &x) in block.0.iter_mut().zip(row) {
+            let k = x / unit;
+            *byte = k as i8;
+            exact &= f64::from(*byte) == k;
+            size += i32::from(*byte).abs();
+        }
+        sum += i64::from(size);
+    }
+    exact.then_some(sum)
 }
 
 /// One read.

@@ -9,6 +9,9 @@ pub enum ChainStrength {
     /// This number times the root mean square of the couplings times the root of the mean number of
     /// neighbours, so that the torque of the rest of the model does not tear a chain: D-Wave's
     /// `uniform_torque_compensation`. Without couplings, `1`. The default, with `1.414`.
+    ///
+    /// Fields do not count: where they are much larger than the couplings, as in QAMA's models, they may
+    /// tear chains, which the [`Report`](super::Report) shows; [`Relative`](Self::Relative) holds them.
     UniformTorque(f64),
     /// This number times the largest absolute value of a coefficient.
     Relative(f64),
