@@ -55,7 +55,17 @@ pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
 /// gradient checkpointing: every entry on CPU backends, and random directions on a GPU, where each
 /// value costs many launches.
 pub fn check_gradient(name: &str, device: &Device, at: &[f64], f: impl Fn(Tensor<1>) -> Tensor<1>) {
-    let (dtype, step, tolerance) = precision(name);
+    check_gradient_to(precision(name), name, device, at, f);
+}
+
+/// As [`check_gradient`], in a precision of one's own.
+pub fn check_gradient_to(
+    (dtype, step, tolerance): (DType, f64, f64),
+    name: &str,
+    device: &Device,
+    at: &[f64],
+    f: impl Fn(Tensor<1>) -> Tensor<1>,
+) {
     let loss = |v: &[f64]| values(f(tensor(v, [v.len()], device, dtype)))[0];
     let directions = directions(name, at.len());
     let difference = |direction: &Vec<f64>| {
