@@ -38,6 +38,8 @@ pub(crate) use noisy::Step;
 pub use noisy::{Noise, NoisyCircuit};
 pub use operation::Operation;
 pub use pauli::{MAX_QUBITS, Observable, Pauli, PauliString};
+#[cfg(feature = "hardware")]
+pub(crate) use qasm::braket_name;
 pub use readout::ReadoutErrors;
 pub(crate) use sampler::check_counts;
 pub use sampler::{CircuitSampler, check_circuits};

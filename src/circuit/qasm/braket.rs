@@ -63,13 +63,40 @@ impl Circuit {
     }
 }
 
-fn statement(operation: &Operation) -> String {
-    let name = match operation.gate() {
-        Gate::CNOT => "cnot",
+/// Braket's name of a gate, if it has one for it.
+pub(crate) fn braket_name(gate: Gate) -> Option<&'static str> {
+    Some(match gate {
+        Gate::X => "x",
+        Gate::Y => "y",
+        Gate::Z => "z",
+        Gate::H => "h",
+        Gate::S => "s",
         Gate::Sdg => "si",
+        Gate::T => "t",
         Gate::Tdg => "ti",
-        gate => gate.info().qasm,
-    };
+        Gate::SX => "v",
+        Gate::SXdg => "vi",
+        Gate::RX => "rx",
+        Gate::RY => "ry",
+        Gate::RZ => "rz",
+        Gate::P => "phaseshift",
+        Gate::CNOT => "cnot",
+        Gate::CY => "cy",
+        Gate::CZ => "cz",
+        Gate::CP => "cphaseshift",
+        Gate::SWAP => "swap",
+        Gate::CSWAP => "cswap",
+        Gate::CCX => "ccnot",
+        Gate::RXX => "xx",
+        Gate::RYY => "yy",
+        Gate::RZZ => "zz",
+        _ => return None,
+    })
+}
+
+fn statement(operation: &Operation) -> String {
+    let gate = operation.gate();
+    let name = braket_name(gate).unwrap_or(gate.info().qasm);
     let angle = |angle: &Angle| number(angle.resolve(&[], &[]));
     let angles: Vec<String> = operation.angles().iter().map(angle).collect();
     call(name, &angles, &operation.qubits().collect::<Vec<_>>())

@@ -14,6 +14,9 @@ mod parser;
 mod registers;
 mod standard;
 
+#[cfg(feature = "hardware")]
+pub(crate) use braket::braket_name;
+
 use super::Circuit;
 use crate::error::Error;
 

@@ -1,40 +1,9 @@
 //! Circuits in OpenQASM 3 as Amazon Braket reads it: without an included file, in its own names.
 
-use crate::circuit::{Circuit, Gate, Operation};
+use crate::circuit::{Circuit, Operation, braket_name};
 use crate::error::Error;
 use crate::hardware::native::{Euler, Pair, Step, euler, lowered_operation};
 use crate::hardware::service::{number, unsupported};
-
-/// Braket's name of a gate.
-fn name(gate: Gate) -> Option<&'static str> {
-    Some(match gate {
-        Gate::X => "x",
-        Gate::Y => "y",
-        Gate::Z => "z",
-        Gate::H => "h",
-        Gate::S => "s",
-        Gate::Sdg => "si",
-        Gate::T => "t",
-        Gate::Tdg => "ti",
-        Gate::SX => "v",
-        Gate::SXdg => "vi",
-        Gate::RX => "rx",
-        Gate::RY => "ry",
-        Gate::RZ => "rz",
-        Gate::P => "phaseshift",
-        Gate::CNOT => "cnot",
-        Gate::CY => "cy",
-        Gate::CZ => "cz",
-        Gate::CP => "cphaseshift",
-        Gate::SWAP => "swap",
-        Gate::CSWAP => "cswap",
-        Gate::CCX => "ccnot",
-        Gate::RXX => "xx",
-        Gate::RYY => "yy",
-        Gate::RZZ => "zz",
-        _ => return None,
-    })
-}
 
 /// The program of a circuit whose angles are constants, in gates that the device takes.
 ///
@@ -50,7 +19,7 @@ pub(super) fn source(
     let mut text = format!("OPENQASM 3.0;\nbit[{n}] b;\nqubit[{n}] q;\n");
     for operation in circuit.operations() {
         let own = operation.gate().info().n_controls;
-        let known = name(operation.gate()).filter(|name| takes(name));
+        let known = braket_name(operation.gate()).filter(|name| takes(name));
         match known.filter(|_| operation.controls().len() == own) {
             Some(name) => text += &plain(name, operation),
             None => text += &lowered(operation, device, &takes)?,
@@ -98,6 +67,7 @@ fn lowered(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::circuit::Gate;
     use crate::hardware::native::oracle;
 
     /// Braket's names in those of the standard.
