@@ -312,9 +312,8 @@ impl Qhon {
         let tokens = self.refinement.forward(tokens);
 
         let normalised = self.norm_attention.forward(tokens.clone());
-        let attended = self.attention.forward(HierarchicalInput::self_attn(normalised));
         let mut levels = vec![tokens];
-        levels.extend(attended.scales);
+        levels.extend(self.attention.forward_scales(HierarchicalInput::self_attn(normalised)));
         let pooling = self.pooling.val().unsqueeze_dim::<3>(0);
         levels.into_iter().map(|level| (level * pooling.clone()).sum_dim(1)).collect()
     }

@@ -95,6 +95,28 @@ fn coarse_scales_are_the_formula_of_the_documentation() {
     }
 }
 
+/// Coarse scales average values, which is the same as spreading their weights over the tokens.
+#[test]
+fn the_context_is_that_of_the_weights() {
+    for (name, device) in devices() {
+        let attention = hierarchical(&[1, 2, 3], &device);
+        let x = random([2, 7, D], &device);
+        let pad = mask([[false; 7], [false, true, false, false, false, true, true]], &device);
+        let input = HierarchicalInput::self_attn(x.clone()).mask_pad(pad);
+        let causal = generate_autoregressive_mask(2, 7, &device);
+        for input in [input.clone(), input.mask_attn(causal)] {
+            let out = attention.forward(input.clone());
+            let value = attention.value.forward(x.clone()).reshape([2, 7, 2, D / 2]);
+            let context = out.weights.matmul(value.swap_dims(1, 2)).swap_dims(1, 2);
+            let context = attention.output.forward(context.reshape([2, 7, D]));
+            assert!(difference(out.context, context) < 1e-6, "{name}");
+            for (a, b) in out.scales.into_iter().zip(attention.forward_scales(input)) {
+                assert_eq!(values(a), values(b), "{name}");
+            }
+        }
+    }
+}
+
 fn assert_rows_sum_to_one(weights: Tensor<4>, name: &str) {
     let sums = values(weights.sum_dim(3));
     assert!(sums.iter().all(|s| (s - 1.0).abs() < 1e-5), "{name}: {sums:?}");

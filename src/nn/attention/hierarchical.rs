@@ -178,10 +178,38 @@ impl HierarchicalAttentionConfig {
     }
 }
 
-/// One scale: its weights over the keys, and which queries have a key left.
+/// One scale: blocks of tokens, whose keys and values are means.
 struct Scale {
+    /// The weights over the blocks, `[B, H, L_q, n_blocks]`.
     weights: Tensor<4>,
+    /// The values of the blocks, `[B, H, n_blocks, d_k]`.
+    value: Tensor<4>,
+    /// The averaging matrix, `[B or 1, n_blocks, L_k]`, where a block is not a token.
+    pooling: Option<Tensor<3>>,
+    /// Which queries have a key left, `[B, 1, L_q, 1]`, under an attention mask.
     available: Option<Tensor<4>>,
+}
+
+impl Scale {
+    fn context(&self) -> Tensor<4> {
+        self.weights.clone().matmul(self.value.clone())
+    }
+
+    /// The weights over the tokens, `[B, H, L_q, L_k]`.
+    fn token_weights(&self) -> Tensor<4> {
+        match &self.pooling {
+            Some(pooling) => self.weights.clone().matmul(pooling.clone().unsqueeze_dim(1)),
+            None => self.weights.clone(),
+        }
+    }
+}
+
+/// Keys and values `[B, L, d_model]`, and which of them are masked.
+struct Keys {
+    key: Tensor<3>,
+    value: Tensor<3>,
+    pad: Option<Tensor<2, Bool>>,
+    attn: Option<Tensor<3, Bool>>,
 }
 
 impl HierarchicalAttention {
@@ -196,6 +224,37 @@ impl HierarchicalAttention {
     /// Panics if the last axis of query, key or value is not `d_model`, or if batch sizes or
     /// lengths differ where they must agree.
     pub fn forward(&self, input: HierarchicalInput) -> HierarchicalOutput {
+        let scales = self.attend_at_scales(input);
+        let shares = self.shares(&scales);
+        let contexts: Vec<Tensor<4>> = scales.iter().map(Scale::context).collect();
+
+        let mix = |terms: Vec<Tensor<4>>| {
+            let weighted = terms.into_iter().zip(&shares).map(|(term, share)| term * share.clone());
+            weighted.reduce(|a, b| a + b).expect("at least one scale")
+        };
+        let weights = mix(scales.iter().map(Scale::token_weights).collect());
+        let context = self.merge(mix(contexts.clone()));
+        let scales = contexts.into_iter().map(|context| self.merge(context)).collect();
+        HierarchicalOutput { context, weights, scales }
+    }
+
+    /// The context that each scale would give alone, `[batch_size, seq_length_1, d_model]` each: the
+    /// `scales` of [`forward`](Self::forward), without the cost of their mixture.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    pub fn forward_scales(&self, input: HierarchicalInput) -> Vec<Tensor<3>> {
+        let scales = self.attend_at_scales(input);
+        scales.iter().map(|scale| self.merge(scale.context())).collect()
+    }
+
+    /// The learned weights of the scales, `softmax(scale_logits)`, `[n_scales]`.
+    pub fn scale_weights(&self) -> Tensor<1> {
+        softmax(self.scale_logits.val(), 0)
+    }
+
+    fn attend_at_scales(&self, input: HierarchicalInput) -> Vec<Scale> {
         let [batch_size, seq_length_1, _] = input.query.dims();
         let [_, seq_length_2, _] = input.key.dims();
         assert_shape!(input.query, [_, _, self.d_model]);
@@ -207,38 +266,20 @@ impl HierarchicalAttention {
         if let Some(mask) = &input.mask_attn {
             assert_shape!(mask, [batch_size, seq_length_1, seq_length_2]);
         }
-
-        let query = self.heads(input.query, &self.query);
-        let key = self.heads(input.key, &self.key);
-        let value = self.heads(input.value, &self.value);
-
-        let (pad, attn) = (input.mask_pad, input.mask_attn);
-        let scale = |&s: &usize| self.scale(s, &query, &key, pad.as_ref(), attn.as_ref());
-        let scales: Vec<Scale> = self.scales.iter().map(scale).collect();
-        let shares = self.shares(&scales);
-        let contexts: Vec<Tensor<4>> =
-            scales.iter().map(|scale| scale.weights.clone().matmul(value.clone())).collect();
-
-        let mix = |terms: Vec<Tensor<4>>| {
-            let weighted = terms.into_iter().zip(&shares).map(|(term, share)| term * share.clone());
-            weighted.reduce(|a, b| a + b).expect("at least one scale")
+        let query = self.heads(self.query.forward(input.query));
+        let keys = Keys {
+            key: self.key.forward(input.key),
+            value: self.value.forward(input.value),
+            pad: input.mask_pad,
+            attn: input.mask_attn,
         };
-        let weights = mix(scales.iter().map(|scale| scale.weights.clone()).collect());
-        let context = self.merge(mix(contexts.clone()));
-        let scales = contexts.into_iter().map(|context| self.merge(context)).collect();
-        HierarchicalOutput { context, weights, scales }
-    }
-
-    /// The learned weights of the scales, `softmax(scale_logits)`, `[n_scales]`.
-    pub fn scale_weights(&self) -> Tensor<1> {
-        softmax(self.scale_logits.val(), 0)
+        self.scales.iter().map(|&scale| self.scale(scale, &query, &keys)).collect()
     }
 
     /// `[B, L, d_model]` to `[B, H, L, d_k]`.
-    fn heads(&self, x: Tensor<3>, linear: &Linear) -> Tensor<4> {
+    fn heads(&self, x: Tensor<3>) -> Tensor<4> {
         let [batch_size, seq_length, _] = x.dims();
-        let x = linear.forward(x).reshape([batch_size, seq_length, self.n_heads, self.d_k]);
-        x.swap_dims(1, 2)
+        x.reshape([batch_size, seq_length, self.n_heads, self.d_k]).swap_dims(1, 2)
     }
 
     /// `[B, H, L, d_k]` to `[B, L, d_model]`, through the output layer.
@@ -247,26 +288,20 @@ impl HierarchicalAttention {
         self.output.forward(x.swap_dims(1, 2).reshape([batch_size, seq_length, self.d_model]))
     }
 
-    fn scale(
-        &self,
-        scale: usize,
-        query: &Tensor<4>,
-        key: &Tensor<4>,
-        pad: Option<&Tensor<2, Bool>>,
-        attn: Option<&Tensor<3, Bool>>,
-    ) -> Scale {
+    fn scale(&self, scale: usize, query: &Tensor<4>, keys: &Keys) -> Scale {
+        let Keys { key, value, pad, attn } = keys;
+        let (pad, attn) = (pad.as_ref(), attn.as_ref());
         if scale == 1 {
-            let scores = self.scores(query, key.clone());
-            return self.attend(scores, pad.cloned(), attn.cloned());
+            let (key, value) = (key.clone(), value.clone());
+            return self.attend(query, [key, value], None, pad.cloned(), attn.cloned());
         }
-        let [batch_size, _, seq_length, _] = key.dims();
+        let [batch_size, seq_length, _] = key.dims();
         let blocks = block_indicator(scale, seq_length, key);
         let (pooling, block_pad) = pooling(&blocks, pad, batch_size);
-        let pooled = pooling.clone().unsqueeze_dim::<4>(1);
-        let scores = self.scores(query, pooled.clone().matmul(key.clone()));
         let block_attn = attn.map(|attn| block_attention_mask(&blocks, attn, pad));
-        let coarse = self.attend(scores, block_pad, block_attn);
-        Scale { weights: coarse.weights.matmul(pooled), available: coarse.available }
+        // Means of keys and values, not of weights: there are fewer of them than pairs of tokens.
+        let means = [key, value].map(|x| pooling.clone().matmul(x.clone()));
+        self.attend(query, means, Some(pooling), block_pad, block_attn)
     }
 
     /// `Q K^T / sqrt(d_k)`.
@@ -276,10 +311,13 @@ impl HierarchicalAttention {
 
     fn attend(
         &self,
-        mut scores: Tensor<4>,
+        query: &Tensor<4>,
+        [key, value]: [Tensor<3>; 2],
+        pooling: Option<Tensor<3>>,
         pad: Option<Tensor<2, Bool>>,
         attn: Option<Tensor<3, Bool>>,
     ) -> Scale {
+        let mut scores = self.scores(query, self.heads(key));
         let pad = pad.map(|mask| mask.unsqueeze_dims::<4>(&[1, 1]));
         let attn = attn.map(|mask| mask.unsqueeze_dim::<4>(1));
         for mask in pad.iter().chain(&attn) {
@@ -293,7 +331,8 @@ impl HierarchicalAttention {
             };
             masked.bool_not().any_dim(3).float().cast(scores.dtype())
         });
-        Scale { weights: self.dropout.forward(softmax(scores, 3)), available }
+        let weights = self.dropout.forward(softmax(scores, 3));
+        Scale { weights, value: self.heads(value), pooling, available }
     }
 
     /// What each scale contributes: `[1, 1, 1, 1]`, or `[B, 1, L_q, 1]` under an attention mask.
@@ -319,7 +358,7 @@ impl HierarchicalAttention {
 
 /// Which block of `scale` neighbours each token belongs to, as 0 and 1, `[1, n_blocks, L]`. The
 /// last block may be shorter.
-fn block_indicator(scale: usize, seq_length: usize, like: &Tensor<4>) -> Tensor<3> {
+fn block_indicator(scale: usize, seq_length: usize, like: &Tensor<3>) -> Tensor<3> {
     let n_blocks = seq_length.div_ceil(scale);
     let mut values = vec![0f32; n_blocks * seq_length];
     for token in 0..seq_length {
