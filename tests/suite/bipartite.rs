@@ -40,6 +40,10 @@ fn fixed(mut layer: BipartiteAttention, device: &Device) -> BipartiteAttention {
         let bias = uniform(&mut rng, D, 0.5);
         linear.bias = Some(Param::from_tensor(tensor(&bias, [D], device, DType::F32)));
     }
+    for bias in [&mut layer.query_bias, &mut layer.key_bias] {
+        let values = uniform(&mut rng, HEADS, 0.8);
+        *bias = Param::from_tensor(tensor(&values, [HEADS], device, DType::F32));
+    }
     layer
 }
 
@@ -218,6 +222,64 @@ fn output_and_gradient_are_those_of_the_expectation() {
         assert!(error < 0.03, "{error}");
         let of_query = expected[..D * D].iter().fold(0.0, |max: f64, g| max.max(g.abs()));
         assert!(of_query > 0.06, "a gradient that can be seen: {of_query}");
+    }
+}
+
+/// Two samples make a noisy gradient, but none with a bias: the mean of many is exact.
+#[test]
+fn two_samples_have_an_unbiased_gradient() {
+    let device = device().autodiff();
+    let config = config().with_normalise(false).with_n_reads(2);
+    let layer = fixed(config.init(&device), &device);
+    let x = input(12, [1, 2, D], &device);
+    let plain = Plain::new(&layer, false, [x.clone(), x.clone()]);
+    let c = uniform(&mut rng(12), 2 * D, 3.0);
+    let batch = 20_000;
+    let many = QamaInput::self_attn(x.repeat_dim(0, batch));
+    let loss = layer.forward(many).context * tensor(&c, [1, 2, D], &device, DType::F32);
+    let grads = (loss.sum() / batch as f64).backward();
+    let mut found = values(layer.query.weight.val().grad(&grads).unwrap());
+    found.extend(values(layer.query_bias.val().grad(&grads).unwrap()));
+    found.extend(values(layer.key_bias.val().grad(&grads).unwrap()));
+    let of_biases = 4 * D * D..4 * D * D + 2 * HEADS;
+    let at = |k: usize, step: f64| {
+        let mut other = plain.clone();
+        other.parameters[k] += step;
+        other.output().iter().zip(&c).map(|(y, c)| y * c).sum::<f64>()
+    };
+    let expected: Vec<f64> =
+        (0..D * D).chain(of_biases).map(|k| (at(k, 1e-5) - at(k, -1e-5)) / 2e-5).collect();
+    let size = expected.iter().fold(0.0, |max: f64, g| max.max(g.abs()));
+    let error = max_difference(&found, &expected);
+    assert!(error < 0.1 * size, "{error} of {size}: half of it would be a bias");
+}
+
+/// What is left of a padded sequence has the gradient that it has alone, and padding selects nothing.
+#[test]
+fn padding_changes_no_gradient() {
+    let device = device().autodiff();
+    let x = input(13, [2, 4, D], &device).require_grad();
+    let padding = input(14, [2, 1, D], &device) * 1000.0;
+    let part = |from: usize| x.clone().narrow(1, from, 2);
+    let long = Tensor::cat(vec![part(0), padding.clone(), part(2), padding], 1);
+    let hidden = mask((0..12).map(|k| k % 6 == 2 || k % 6 == 5).collect(), 6, &device);
+    let run = |input: QamaInput, kept: &dyn Fn(Tensor<3>) -> Tensor<3>| {
+        let out = fixed(config().init(&device), &device).forward(input);
+        let y = kept(out.context);
+        let grads = y.clone().powi_scalar(2).sum().backward();
+        (values(y), values(x.grad(&grads).unwrap()), out.selection)
+    };
+    let (y, g, _) = run(QamaInput::self_attn(x.clone()), &|y| y);
+    let (y_long, g_long, selection) = run(QamaInput::self_attn(long).mask_pad(hidden), &|y| {
+        Tensor::cat(vec![y.clone().narrow(1, 0, 2), y.narrow(1, 3, 2)], 1)
+    });
+    assert!(max_difference(&y, &y_long) < 1e-5 && max_difference(&g, &g_long) < 1e-5);
+    assert!(g.iter().any(|g| g.abs() > 1e-3), "a gradient that can be seen");
+    let selection = values(selection);
+    for (k, row) in selection.chunks(6).enumerate() {
+        let hides = |i: usize| i == 2 || i == 5;
+        let padded = (0..6).filter(|&j| hides(k % 6) || hides(j));
+        assert!(padded.map(|j| row[j]).all(|m| m == 0.0), "{k}: {row:?}");
     }
 }
 

@@ -655,6 +655,74 @@ fn padding_and_the_rest_of_the_batch_change_nothing() {
     }
 }
 
+/// Padding among the tokens, and large: what is left has the bits, outputs and gradients that it has alone.
+#[test]
+fn padding_changes_no_gradient() {
+    use SelectionGradient::*;
+    let device = device().autodiff();
+    let mixed = Mixed { share: 0.3, classical: IsingEstimator::MeanField };
+    let perturbed = Perturbed { epsilon: 0.5, n_samples: 4 };
+    for kind in [Covariance, MeanField, StraightThrough, mixed, perturbed] {
+        // The noise of a perturbation belongs to places, which padding in between would move.
+        let places = if kind == perturbed { [0, 1, 2, 3] } else { [0, 2, 3, 5] };
+        for config in variants().into_iter().filter(|config| config.n_bits == 1) {
+            let config = config.with_gradient(kind);
+            let x = input(150, [2, 4, D], &device).require_grad();
+            let padding = input(151, [2, 1, D], &device) * 1000.0;
+            let token = |i: usize| match places.iter().position(|&place| place == i) {
+                Some(k) => x.clone().narrow(1, k, 1),
+                None => padding.clone(),
+            };
+            let hidden = (0..12).map(|k| !places.contains(&(k % 6))).collect();
+            let long = QamaInput::self_attn(Tensor::cat((0..6).map(token).collect(), 1));
+            let long = long.mask_pad(mask(hidden, 6, &device));
+            let run = |input: QamaInput, places: &[usize]| {
+                let y = fixed(config.init(&device), &device).forward(input).context;
+                let kept = places.iter().map(|&i| y.clone().narrow(1, i, 1)).collect();
+                let kept = Tensor::cat(kept, 1);
+                let grads = kept.clone().powi_scalar(2).sum().backward();
+                (values(y), values(kept), values(x.grad(&grads).unwrap()))
+            };
+            let (_, y, g) = run(QamaInput::self_attn(x.clone()), &[0, 1, 2, 3]);
+            let (all, y_long, g_long) = run(long, &places);
+            let size = g.iter().fold(1.0, |max: f64, g| max.max(g.abs()));
+            let error = max_difference(&y, &y_long).max(max_difference(&g, &g_long) / size);
+            assert!(error < 1e-5, "{kind:?} {:?}: {error}", config.readout);
+            assert!(g.iter().any(|g| g.abs() > 1e-3), "a gradient that can be seen");
+            if config.readout != SelectionReadout::MaskedValues {
+                let of_padding = (0..12).filter(|i| !places.contains(&(i % 6)));
+                for i in of_padding {
+                    assert_eq!(all[i * D..][..D], [0.0; D], "{kind:?} {:?}", config.readout);
+                }
+            }
+        }
+    }
+}
+
+/// With all bits on, each pair of heads meets at each token: `gamma` is for all pairs of a head.
+#[test]
+fn the_head_penalty_does_not_grow_with_the_heads() {
+    let (device, n) = (device(), 3);
+    for heads in [2, 3, 5] {
+        let config = SelectionAttentionConfig::new(2 * heads, heads).with_output(false);
+        let layer = |penalty: f64| {
+            let config = config.clone().with_head_penalty(penalty).with_n_reads(4);
+            let known = SampleTemperature::Known(1.0);
+            config.init_with_sampler(&device, Arc::new(AllOn), known)
+        };
+        let free = layer(0.0);
+        let penalised = same(&free, layer(0.6));
+        let x = input(160, [1, n, 2 * heads], &device);
+        let energy = |layer: &SelectionAttention| {
+            values(layer.forward(QamaInput::self_attn(x.clone())).energy)[0]
+        };
+        let pairs = (heads * (heads - 1) / 2 * n) as f64;
+        let expected = 0.6 / (heads as f64 - 1.0) * pairs;
+        let found = energy(&penalised) - energy(&free);
+        assert!((found - expected).abs() < 1e-4, "{heads}: {found} {expected}");
+    }
+}
+
 #[test]
 fn permuted_tokens_and_heads_permute_the_output() {
     let device = device();

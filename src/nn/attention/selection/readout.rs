@@ -50,16 +50,12 @@ impl<'a> Readout<'a> {
             SelectionReadout::MaskedValues => {
                 let [.., d_k] = query.dims();
                 let scores = query.matmul(key.transpose()).mul_scalar((d_k as f64).powf(-0.5));
-                let keep = tokens.keep();
                 let mut visible = scores.clone().without_autodiff();
-                if let Some(keep) = &keep {
-                    visible = visible - (1.0 - keep.clone()) * 1e9;
+                if let Some(keep) = tokens.keep() {
+                    visible = visible - (1.0 - keep) * 1e9;
                 }
-                // Padding may have larger scores than the largest: they are cut, then left out.
-                let mut weights = (scores - visible.max_dim(3)).clamp_max(0.0).exp();
-                if let Some(keep) = keep {
-                    weights = weights * keep;
-                }
+                // Padding may have larger scores than the largest: they are cut, and never selected.
+                let weights = (scores - visible.max_dim(3)).clamp_max(0.0).exp();
                 Self::Values { weights, value }
             }
         }
