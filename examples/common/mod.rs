@@ -3,6 +3,8 @@
 #![allow(dead_code)] // each example uses a part of it
 
 use burn::tensor::Device;
+use burn_quantum::gradient::{Alpha, HybridGradient, IsingEstimator};
+use burn_quantum::nn::AnnealingSampler;
 use burn_quantum_datasets::{Fetcher, ImageDataset, Progress};
 use burn_quantum_models::training::{
     Classifier, ClassifierConfig, ClassifierData, EpochReport, Event, Run, Score, TrainingConfig,
@@ -49,6 +51,32 @@ pub enum Model {
     OneScale,
 }
 
+/// What anneals in QHON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Sampler {
+    /// The Schroedinger equation of a closed system
+    Schroedinger,
+    /// Heat-bath sweeps at inverse temperature 1
+    Gibbs,
+    /// Simulated annealing to inverse temperature 1
+    SimulatedAnnealing,
+    /// Path-integral Monte Carlo at inverse temperature 1
+    PathIntegral,
+}
+
+/// How gradients pass through samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Gradient {
+    /// The unbiased covariance of the samples
+    Covariance,
+    /// The derivative of the mean field
+    MeanField,
+    /// Straight through the sign
+    StraightThrough,
+    /// Covariance and mean field, in the share of the least estimated error
+    Adaptive,
+}
+
 /// The flags of both training examples.
 #[derive(Debug, Clone, Args)]
 pub struct Flags {
@@ -67,6 +95,12 @@ pub struct Flags {
     /// A set-up in YAML or JSON, such as configs/qhon_small.yaml; other flags go before it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// What anneals; the annealing steps are the sweeps of a stochastic sampler
+    #[arg(long, value_enum, default_value_t = Sampler::Schroedinger)]
+    pub sampler: Sampler,
+    /// The estimator of the gradient through the samples of a stochastic sampler [default: covariance]
+    #[arg(long, value_enum)]
+    pub gradient: Option<Gradient>,
     /// Images in a batch
     #[arg(long)]
     pub batch_size: Option<usize>,
@@ -123,6 +157,33 @@ impl Backend {
 
     fn name(self) -> String {
         format!("{self:?}").to_lowercase()
+    }
+}
+
+impl Sampler {
+    fn value(self) -> AnnealingSampler {
+        let beta = 1.0;
+        match self {
+            Sampler::Schroedinger => AnnealingSampler::Schroedinger,
+            Sampler::Gibbs => AnnealingSampler::Gibbs { beta },
+            Sampler::SimulatedAnnealing => AnnealingSampler::SimulatedAnnealing { beta },
+            Sampler::PathIntegral => AnnealingSampler::PathIntegral { beta },
+        }
+    }
+}
+
+impl Gradient {
+    fn value(self) -> HybridGradient {
+        let alone = |classical| HybridGradient { alpha: Alpha::Fixed(1.0), classical };
+        let classical = IsingEstimator::MeanField;
+        match self {
+            Gradient::Covariance => HybridGradient::default(),
+            Gradient::MeanField => alone(IsingEstimator::MeanField),
+            Gradient::StraightThrough => alone(IsingEstimator::StraightThrough),
+            Gradient::Adaptive => {
+                HybridGradient { alpha: Alpha::Adaptive { memory: 0.9 }, classical }
+            }
+        }
     }
 }
 
@@ -189,6 +250,7 @@ pub fn run(
     training.learning_rate = flags.learning_rate.unwrap_or(training.learning_rate);
     let train = flags.limit.map_or(train.clone(), |n| train.filter(|i| i < n));
     check_patches(&config)?;
+    let config = flags.sampling(config)?;
     let config = flags.model.variant().of(&config);
     let run = flags.run(name)?;
     let name_of_model = flags.model.variant().name();
@@ -265,6 +327,18 @@ pub fn download(
 }
 
 impl Flags {
+    fn sampling(&self, config: QhonConfig) -> Outcome<QhonConfig> {
+        let config = config.with_sampler(self.sampler.value());
+        match self.gradient {
+            Some(_) if self.sampler == Sampler::Schroedinger => {
+                Err("--gradient belongs to stochastic samplers: add --sampler, or leave it out"
+                    .into())
+            }
+            Some(gradient) => Ok(config.with_gradient(gradient.value())),
+            None => Ok(config),
+        }
+    }
+
     fn run(&self, name: &str) -> Outcome<Run> {
         let label = format!("{name}-{}-seed{}", self.model.variant().name(), self.seed);
         let folder = match &self.run_dir {
@@ -335,7 +409,7 @@ impl Pace {
 }
 
 fn line(r: &EpochReport, noun: &str) -> String {
-    format!(
+    let line = format!(
         "epoch {:>2}/{}  {:>6.0} {noun}/s  train loss {:.4} accuracy {:>6.2} %  held out loss {:.4} accuracy {:>6.2} %",
         r.epoch,
         r.n_epochs,
@@ -344,5 +418,12 @@ fn line(r: &EpochReport, noun: &str) -> String {
         r.train_accuracy,
         r.valid_loss,
         r.valid_accuracy
-    )
+    );
+    match r.gradient {
+        [Some(share), Some(bias), Some(variance)] => format!(
+            "{line}  gradient share {share:.3} squared bias {bias:.2e} variance {variance:.2e}"
+        ),
+        [Some(share), ..] => format!("{line}  gradient share {share:.3}"),
+        _ => line,
+    }
 }

@@ -6,6 +6,7 @@ use burn::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig
 use burn::tensor::{Bool, Device, Tensor};
 use burn_quantum::Error;
 use burn_quantum::annealing::{AllOn, IsingSampler, Random};
+use burn_quantum::gradient::HybridState;
 use burn_quantum::nn::SampleTemperature;
 use burn_quantum::nn::attention::{
     BipartiteAttention, Qama, QamaConfig, QamaCoupling, QamaInput, QamaSelection,
@@ -139,6 +140,14 @@ fn mha(d_model: usize, n_heads: usize, dropout: f64, device: &Device) -> MultiHe
 }
 
 impl TokenAttention {
+    /// What the hybrid gradients of its samplers mix, for metrics; empty where there are none.
+    pub fn gradient_states(&self) -> Vec<Arc<HybridState>> {
+        match self {
+            Self::Qama(qama) => qama.gradient_states(),
+            Self::Selection(_) | Self::Bipartite(_) | Self::Mha(_) => Vec::new(),
+        }
+    }
+
     /// Tokens `[batch_size, n_tokens, d_model]` attend to each other.
     ///
     /// # Panics

@@ -2,8 +2,8 @@
 
 use super::data::ClassifierData;
 use crate::{
-    Qhon, QhonConfig, TextClassifier, TextClassifierConfig, VisionTransformer,
-    VisionTransformerConfig,
+    EncoderLayer, Qhon, QhonConfig, TextClassifier, TextClassifierConfig, TokenAttention,
+    TokenFeatures, VisionTransformer, VisionTransformerConfig,
 };
 use burn::config::Config;
 use burn::data::dataloader::batcher::Batcher;
@@ -11,7 +11,10 @@ use burn::data::dataset::Dataset;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{Device, Int, Tensor};
 use burn::train::{ClassificationOutput, InferenceStep, LearnerModel, TrainOutput, TrainStep};
+use burn_quantum::gradient::HybridState;
+use burn_quantum::nn::AnnealingLayer;
 use burn_quantum_datasets::{ImageBatch, ImageDataset, TokenBatch, TokenDataset};
+use std::sync::Arc;
 
 /// A network that [`TrainingConfig::train`](super::TrainingConfig::train) trains.
 pub trait Classifier:
@@ -21,6 +24,10 @@ pub trait Classifier:
 {
     /// What it classifies.
     type Data: ClassifierData;
+
+    /// What the hybrid gradients of its samplers mix, shared by copies of the network: each is a
+    /// [`GradientMetric`](super::GradientMetric)'s to read. Empty where there are none.
+    fn gradient_states(&self) -> Vec<Arc<HybridState>>;
 
     /// The logits `[batch_size, n_classes]` of a batch.
     fn logits(&self, batch: &<Self::Data as ClassifierData>::Batch) -> Tensor<2>;
@@ -40,6 +47,13 @@ pub trait ClassifierConfig: Config + std::fmt::Display {
 impl Classifier for Qhon {
     type Data = ImageDataset;
 
+    fn gradient_states(&self) -> Vec<Arc<HybridState>> {
+        let TokenFeatures::Quantum(features) = &self.features else {
+            return Vec::new();
+        };
+        features.annealing.iter().filter_map(AnnealingLayer::gradient_state).collect()
+    }
+
     fn logits(&self, batch: &ImageBatch) -> Tensor<2> {
         self.forward(batch.images.clone())
     }
@@ -56,6 +70,10 @@ impl ClassifierConfig for QhonConfig {
 
 impl Classifier for VisionTransformer {
     type Data = ImageDataset;
+
+    fn gradient_states(&self) -> Vec<Arc<HybridState>> {
+        of_layers(&self.blocks)
+    }
 
     fn logits(&self, batch: &ImageBatch) -> Tensor<2> {
         self.forward(batch.images.clone())
@@ -74,6 +92,10 @@ impl ClassifierConfig for VisionTransformerConfig {
 impl Classifier for TextClassifier {
     type Data = TokenDataset;
 
+    fn gradient_states(&self) -> Vec<Arc<HybridState>> {
+        of_layers(&self.layers)
+    }
+
     fn logits(&self, batch: &TokenBatch) -> Tensor<2> {
         self.forward(batch.tokens.clone(), batch.mask_pad.clone())
     }
@@ -86,6 +108,11 @@ impl ClassifierConfig for TextClassifierConfig {
     fn build(&self, device: &Device) -> TextClassifier {
         self.init(device)
     }
+}
+
+fn of_layers(layers: &[EncoderLayer]) -> Vec<Arc<HybridState>> {
+    let attentions = layers.iter().filter_map(|layer| layer.attention.as_ref());
+    attentions.flat_map(TokenAttention::gradient_states).collect()
 }
 
 fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {

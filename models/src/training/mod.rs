@@ -2,10 +2,12 @@
 
 mod classifier;
 mod data;
+mod gradient_metric;
 mod progress;
 
 pub use classifier::{Classifier, ClassifierConfig, Score};
 pub use data::ClassifierData;
+pub use gradient_metric::{GradientFigure, GradientMetric};
 pub use progress::{EpochReport, Event, event_renderer};
 
 use crate::LearningRateSchedule;
@@ -156,6 +158,10 @@ impl TrainingConfig {
             .with_checkpointing_strategy(KeepLastNCheckpoints::new(2))
             .with_application_logger(None)
             .num_epochs(self.n_epochs);
+        let states = model.gradient_states();
+        for figure in GradientFigure::ALL.into_iter().filter(|_| !states.is_empty()) {
+            training = training.metric_train_numeric(GradientMetric::new(figure, states.clone()));
+        }
         if !run.dashboard {
             training = training.renderer(event_renderer(on_event));
         }

@@ -1,5 +1,6 @@
 //! What a training run reports, as events.
 
+use super::GradientFigure;
 use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
 use burn::train::metric::{MetricDefinition, MetricId};
 use burn::train::renderer::{
@@ -41,6 +42,10 @@ pub struct EpochReport {
     pub valid_loss: f64,
     /// Accuracy on the held-out items, in per cent.
     pub valid_accuracy: f64,
+    /// Means of what the hybrid gradient mixed, in the order of
+    /// [`GradientFigure::ALL`](super::GradientFigure::ALL), where the network has a sampler and the
+    /// figure is estimated.
+    pub gradient: [Option<f64>; 3],
 }
 
 /// Turns burn-train's calls into events.
@@ -72,6 +77,7 @@ impl<F: FnMut(Event) + Send + Sync> Renderer<F> {
                 train_accuracy: f64::NAN,
                 valid_loss: f64::NAN,
                 valid_accuracy: f64::NAN,
+                gradient: [None; 3],
             },
         }
     }
@@ -84,7 +90,14 @@ impl<F: FnMut(Event) + Send + Sync> Renderer<F> {
         match known.map(|(_, name)| name.as_str()) {
             Some("Loss") => self.latest[0] = number.current(),
             Some("Accuracy") => self.latest[1] = number.current(),
-            _ => {}
+            Some(name) => {
+                let figure = GradientFigure::ALL.iter().position(|figure| figure.name() == name);
+                if let Some(k) = figure {
+                    // What was not measured in an epoch ends it as NaN.
+                    self.report.gradient[k] = Some(number.current()).filter(|x| x.is_finite());
+                }
+            }
+            None => {}
         }
     }
 }

@@ -9,6 +9,8 @@ use burn::data::dataset::Dataset;
 use burn::module::{Module, Param};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor};
+use burn_quantum::gradient::{Alpha, HybridGradient, IsingEstimator};
+use burn_quantum::nn::AnnealingSampler;
 use burn_quantum_datasets::{Digits, ImageDataset};
 use burn_quantum_models::training::{Event, Run, Score, TrainingConfig};
 use burn_quantum_models::{Qhon, QhonConfig, QuantumPart, TokenFeatures};
@@ -41,10 +43,14 @@ fn logits(model: &Qhon) -> Vec<f32> {
 }
 
 fn train(training: &TrainingConfig, run: &Run) -> (Qhon, Vec<Event>) {
+    train_of(&config(), training, run)
+}
+
+fn train_of(config: &QhonConfig, training: &TrainingConfig, run: &Run) -> (Qhon, Vec<Event>) {
     let events = Arc::new(Mutex::new(Vec::new()));
     let log = events.clone();
     let on_event = move |event| log.lock().unwrap().push(event);
-    let model = training.train(&config(), &Device::flex(), &images(), run, on_event).unwrap();
+    let model = training.train(config, &Device::flex(), &images(), run, on_event).unwrap();
     let events = events.lock().unwrap().clone();
     (model, events)
 }
@@ -75,6 +81,36 @@ fn a_run_learns_reports_and_its_saved_model_reloads_bit_by_bit() {
     let loaded = QhonConfig::load(path.path().join("qhon.json")).unwrap().init(&Device::flex());
     let loaded = loaded.load_file(path.path().join("model.bpk"));
     assert_eq!(logits(&loaded), logits(&model));
+}
+
+/// Share, squared bias and variance reach the events and burn-train's files, where there are any.
+#[test]
+fn the_mixture_of_a_hybrid_gradient_is_reported() {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
+    let path = tempfile::tempdir().unwrap();
+    let training = TrainingConfig::new(2).with_batch_size(16);
+    let report = |config: &QhonConfig| {
+        let (_, events) = train_of(config, &training, &folder(path.path(), false));
+        let last = events.into_iter().rev().find_map(|event| match event {
+            Event::Epoch(report) => Some(report.gradient),
+            Event::Batch { .. } => None,
+        });
+        last.unwrap()
+    };
+    let file = path.path().join("train/epoch-2/Gradient_Share.log");
+    assert_eq!(report(&config()), [None; 3]);
+    assert!(!file.exists());
+
+    let gibbs = config().with_sampler(AnnealingSampler::Gibbs { beta: 1.0 });
+    let hybrid = |alpha| HybridGradient { alpha, classical: IsingEstimator::MeanField };
+    let fixed = gibbs.clone().with_gradient(hybrid(Alpha::Fixed(0.25)));
+    assert_eq!(report(&fixed), [Some(0.25), None, None]);
+    assert!(file.exists());
+    let adaptive = gibbs.with_gradient(hybrid(Alpha::Adaptive { memory: 0.9 }));
+    let [Some(share), Some(squared_bias), Some(variance)] = report(&adaptive) else {
+        panic!("an adaptive mixture estimates everything")
+    };
+    assert!((0.0..=1.0).contains(&share) && squared_bias >= 0.0 && variance > 0.0);
 }
 
 #[test]

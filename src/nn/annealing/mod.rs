@@ -11,7 +11,7 @@ pub use schedule::{AnnealingSchedule, LearnedSchedule};
 use crate::annealing::IsingSampler;
 use crate::circuit::PauliString;
 use crate::error::Error;
-use crate::gradient::{HybridGradient, HybridReport, SpinStatistics, pairs};
+use crate::gradient::{HybridGradient, HybridReport, HybridState, SpinStatistics, pairs};
 use crate::ops::anneal_expectation;
 use crate::statevector::Evolution;
 use burn::config::Config;
@@ -380,6 +380,15 @@ impl AnnealingLayer {
     pub fn gradient_report(&self) -> Option<HybridReport> {
         match &self.settings.dynamics {
             Dynamics::Sampled(sampling, _) => sampling.report(),
+            Dynamics::Closed { .. } => None,
+        }
+    }
+
+    /// What [`gradient_report`](Self::gradient_report) reads, shared by all copies of the layer; `None`
+    /// of the Schroedinger equation.
+    pub fn gradient_state(&self) -> Option<Arc<HybridState>> {
+        match &self.settings.dynamics {
+            Dynamics::Sampled(sampling, _) => Some(sampling.state()),
             Dynamics::Closed { .. } => None,
         }
     }

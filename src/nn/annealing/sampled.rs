@@ -155,6 +155,10 @@ impl Sampling {
     pub fn report(&self) -> Option<HybridReport> {
         self.state.report()
     }
+
+    pub fn state(&self) -> Arc<HybridState> {
+        self.state.clone()
+    }
 }
 
 pub(in crate::nn) fn finite(beta: f64) -> Result<f64, Error> {

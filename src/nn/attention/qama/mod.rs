@@ -11,7 +11,7 @@ pub use selection::QamaSelection;
 use super::{BipartiteAttentionConfig, QamaV1Config, SelectionAttentionConfig};
 use crate::annealing::IsingSampler;
 use crate::error::Error;
-use crate::gradient::{HybridGradient, HybridReport};
+use crate::gradient::{HybridGradient, HybridReport, HybridState};
 use crate::nn::SampleTemperature;
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
@@ -312,5 +312,10 @@ impl Qama {
     /// no sampler.
     pub fn gradient_reports(&self) -> Vec<Option<HybridReport>> {
         self.settings.selector.reports()
+    }
+
+    /// What [`gradient_reports`](Self::gradient_reports) reads, shared by all copies of the layer.
+    pub fn gradient_states(&self) -> Vec<Arc<HybridState>> {
+        self.settings.selector.states()
     }
 }

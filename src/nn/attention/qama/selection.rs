@@ -4,7 +4,7 @@ use super::QamaConfig;
 use super::input::Masks;
 use crate::annealing::{GibbsSampler, IsingSampler};
 use crate::error::Error;
-use crate::gradient::{HybridReport, SpinStatistics};
+use crate::gradient::{HybridReport, HybridState, SpinStatistics};
 use crate::nn::SampleTemperature;
 use crate::nn::annealing::Sampling;
 use crate::ops::implicit_gradient;
@@ -85,6 +85,13 @@ impl Selector {
     pub fn reports(&self) -> Vec<Option<HybridReport>> {
         match self {
             Self::Sampled(heads) => heads.iter().map(Sampling::report).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    pub fn states(&self) -> Vec<Arc<HybridState>> {
+        match self {
+            Self::Sampled(heads) => heads.iter().map(Sampling::state).collect(),
             _ => Vec::new(),
         }
     }
