@@ -136,7 +136,8 @@ pub(super) mod composed {
 #[cfg(all(test, feature = "flex"))]
 mod tests {
     use super::*;
-    use burn::backend::{Backend, TensorData, flex::Flex, tensor::FloatTensor};
+    use burn::backend::ops::FloatTensorOps;
+    use burn::backend::{TensorData, flex::Flex, tensor::FloatTensor};
 
     fn tensor(dims: [usize; 4], seed: usize) -> FloatTensor<Flex> {
         let value = |k: usize| ((k * 7919 + seed * 104_729) % 1000) as f32 / 1000.0 - 0.5;

@@ -342,8 +342,8 @@ mod tests {
             assert_eq!(m[at] == 0.0, hidden(at));
             assert_eq!(by_theta[at] == 0.0, hidden(at));
         }
-        for at in 0..72 {
-            assert_eq!(by_matrix[at] == 0.0, at % 6 > 3 || at / 6 % 6 > 3, "{at}");
+        for (at, g) in by_matrix.iter().enumerate() {
+            assert_eq!(*g == 0.0, at % 6 > 3 || at / 6 % 6 > 3, "{at}");
         }
     }
 
