@@ -11,6 +11,8 @@
 mod autodiff;
 mod host;
 mod jobs;
+// The kernel is that of the CPU backends.
+#[cfg_attr(not(any(feature = "flex", feature = "ndarray")), allow(dead_code))]
 mod mean_field;
 mod run;
 mod sampled;
