@@ -29,6 +29,7 @@ mod control;
 mod exact;
 mod gibbs;
 mod kernels;
+mod mean_field;
 mod parallel_tempering;
 mod path_integral;
 mod portfolio;
@@ -65,6 +66,7 @@ pub use simulated_bifurcation::{Bifurcation, SimulatedBifurcation};
 pub use tabu::Tabu;
 pub use temperature::{EffectiveBeta, effective_beta, effective_beta_of_batch};
 
+pub(crate) use mean_field::MeanField;
 pub(crate) use qubos::{QuboReads, sample_qubos};
 
 use crate::error::Error;

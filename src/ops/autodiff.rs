@@ -91,28 +91,28 @@ impl<B: QuantumOps> Backward<B, 2> for SpinsBackward {
     }
 }
 
-/// Holds `slope`, `couplings` and the number of iterations.
+/// Holds `m`, the couplings and the number of iterations.
 #[derive(Debug)]
-struct ImplicitBackward;
+struct MeanFieldBackward;
 
-impl<B: QuantumOps> Backward<B, 1> for ImplicitBackward {
-    type State = (FloatTensor<B>, FloatTensor<B>, usize);
+// The tensors themselves: `m` lives on as what was computed, and to compute the couplings again
+// would take longer than to keep them.
+impl<B: QuantumOps> Backward<B, 2> for MeanFieldBackward {
+    type State = ([FloatTensor<B>; 2], usize);
 
     fn backward(
         self,
-        ops: Ops<Self::State, 1>,
+        ops: Ops<Self::State, 2>,
         grads: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let (slope, couplings, n_iterations) = ops.state;
+        let ([m, couplings], n_iterations) = ops.state;
         let cotangent = grads.consume::<B>(&ops.node);
-        let mut solution = cotangent.clone();
-        for _ in 0..n_iterations {
-            let product = B::float_matmul(B::float_mul(solution, slope.clone()), couplings.clone());
-            solution = B::float_add(cotangent.clone(), product);
-        }
-        if let [Some(node)] = ops.parents {
-            grads.register::<B>(node.id, solution);
+        let (theta, couplings) = B::mean_field_backward(m, couplings, cotangent, n_iterations);
+        for (parent, gradient) in ops.parents.into_iter().zip([theta, couplings]) {
+            if let Some(node) = parent {
+                grads.register::<B>(node.id, gradient);
+            }
         }
     }
 }
@@ -223,19 +223,28 @@ impl<B: QuantumOps, C: CheckpointStrategy> QuantumOps for Autodiff<B, C> {
         unreachable!("Burn differentiates once: backward runs on the inner backend")
     }
 
-    fn implicit_gradient(
-        value: FloatTensor<Self>,
-        slope: FloatTensor<Self>,
+    fn mean_field(
+        theta: FloatTensor<Self>,
         couplings: FloatTensor<Self>,
         n_iterations: usize,
     ) -> FloatTensor<Self> {
-        let node = value.node();
-        let (slope, couplings) = (slope.into_primitive(), couplings.into_primitive());
-        match ImplicitBackward.prepare::<C>([node]).compute_bound().stateful() {
+        let nodes = [theta.node(), couplings.node()];
+        let (theta, couplings) = (theta.into_primitive(), couplings.into_primitive());
+        match MeanFieldBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                prep.finish((slope, couplings, n_iterations), value.into_primitive())
+                let m = B::mean_field(theta, couplings.clone(), n_iterations);
+                prep.finish(([m.clone(), couplings], n_iterations), m)
             }
-            OpsKind::UnTracked(prep) => prep.finish(value.into_primitive()),
+            OpsKind::UnTracked(prep) => prep.finish(B::mean_field(theta, couplings, n_iterations)),
         }
+    }
+
+    fn mean_field_backward(
+        _m: FloatTensor<Self>,
+        _couplings: FloatTensor<Self>,
+        _cotangent: FloatTensor<Self>,
+        _n_iterations: usize,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        unreachable!("Burn differentiates once: backward runs on the inner backend")
     }
 }

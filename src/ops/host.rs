@@ -1,6 +1,6 @@
 //! The host implementation: tensors to slices, kernels, slices to tensors.
 
-use super::{CircuitRun, QuantumOps, SpinDraw, SpinSamples, jobs};
+use super::{CircuitRun, QuantumOps, SpinDraw, SpinSamples, jobs, mean_field};
 use crate::annealing::IsingSampler;
 use crate::error::Error;
 use crate::ising::BatchedIsing;
@@ -169,8 +169,55 @@ fn draw<B: HostBackend>(
     SpinDraw::new(&models, sampler, n_reads, estimate)
 }
 
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+macro_rules! mean_field_by_kernel {
+    () => {
+        fn mean_field(
+            theta: FloatTensor<Self>,
+            couplings: FloatTensor<Self>,
+            n_iterations: usize,
+        ) -> FloatTensor<Self> {
+            let job = mean_field::Forward(n_iterations);
+            let [m] = run::<Self, _, 2, 1>(job, [theta, couplings]);
+            m
+        }
+
+        fn mean_field_backward(
+            m: FloatTensor<Self>,
+            couplings: FloatTensor<Self>,
+            cotangent: FloatTensor<Self>,
+            n_iterations: usize,
+        ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+            let job = mean_field::Backward(n_iterations);
+            run::<Self, _, 3, 2>(job, [m, couplings, cotangent]).into()
+        }
+    };
+}
+
+#[cfg(feature = "cube")]
+macro_rules! mean_field_by_operations {
+    () => {
+        fn mean_field(
+            theta: FloatTensor<Self>,
+            couplings: FloatTensor<Self>,
+            n_iterations: usize,
+        ) -> FloatTensor<Self> {
+            mean_field::composed::forward::<Self>(theta, couplings, n_iterations)
+        }
+
+        fn mean_field_backward(
+            m: FloatTensor<Self>,
+            couplings: FloatTensor<Self>,
+            cotangent: FloatTensor<Self>,
+            n_iterations: usize,
+        ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+            mean_field::composed::backward::<Self>(m, couplings, cotangent, n_iterations)
+        }
+    };
+}
+
 macro_rules! impl_host_ops {
-    ($(#[$attribute:meta])* $backend:ty) => {
+    ($(#[$attribute:meta])* $backend:ty, $mean_field:ident) => {
         $(#[$attribute])*
         impl QuantumOps for $backend {
             fn circuit_expectation(
@@ -245,26 +292,20 @@ macro_rules! impl_host_ops {
                 run::<Self, _, 3, 2>(jobs::SpinsGradient(&samples), tensors).into()
             }
 
-            fn implicit_gradient(
-                value: FloatTensor<Self>,
-                _slope: FloatTensor<Self>,
-                _couplings: FloatTensor<Self>,
-                _n_iterations: usize,
-            ) -> FloatTensor<Self> {
-                value
-            }
+            $mean_field!();
         }
     };
 }
 
 #[cfg(feature = "flex")]
-impl_host_ops!(burn::backend::flex::Flex);
+impl_host_ops!(burn::backend::flex::Flex, mean_field_by_kernel);
 
 #[cfg(feature = "ndarray")]
 impl_host_ops!(
     #[allow(deprecated)]
-    burn::backend::ndarray::NdArray
+    burn::backend::ndarray::NdArray,
+    mean_field_by_kernel
 );
 
 #[cfg(feature = "cube")]
-impl_host_ops!(burn::backend::Cube);
+impl_host_ops!(burn::backend::Cube, mean_field_by_operations);

@@ -2,7 +2,8 @@
 //!
 //! The only module that names a backend, `Autodiff` or a tensor primitive. One extension trait,
 //! one gradient for all backends, and one host implementation that reads Flex and NdArray tensors
-//! in place. On a GPU device the same host kernels serve: one read-back and one upload a call.
+//! in place. On a GPU device the same host kernels serve: one read-back and one upload a call. Only
+//! [`mean_field`] stays there, by operations of Burn.
 
 // Burn deprecates its ndarray backend; users have it.
 #![cfg_attr(feature = "ndarray", allow(deprecated))]
@@ -10,10 +11,14 @@
 mod autodiff;
 mod host;
 mod jobs;
+// The kernel is that of the CPU backends.
+#[cfg_attr(not(any(feature = "flex", feature = "ndarray")), allow(dead_code))]
+mod mean_field;
 mod run;
 mod sampled;
 mod spins;
 
+pub use mean_field::mean_field;
 pub use run::CircuitRun;
 pub use sampled::sampled_expectation;
 pub(crate) use spins::draw_spins;
@@ -29,7 +34,8 @@ use std::sync::Arc;
 /// The backend operations of this crate, implemented for every backend that a feature of this
 /// crate switches on, and for `Autodiff` of each.
 ///
-/// Users call [`circuit_expectation`], [`anneal_expectation`] and [`spin_statistics`]. The trait has no default bodies:
+/// Users call [`circuit_expectation`], [`anneal_expectation`], [`spin_statistics`] and
+/// [`mean_field`]. The trait has no default bodies:
 /// with one, a missing `Autodiff` implementation would compile and lose the gradient.
 #[backend_extension(
     Autodiff,
@@ -96,13 +102,20 @@ pub trait QuantumOps: Backend {
         samples: Arc<SpinSamples>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
-    /// See [`implicit_gradient`].
-    fn implicit_gradient(
-        value: FloatTensor<Self>,
-        slope: FloatTensor<Self>,
+    /// See [`mean_field`].
+    fn mean_field(
+        theta: FloatTensor<Self>,
         couplings: FloatTensor<Self>,
         n_iterations: usize,
     ) -> FloatTensor<Self>;
+
+    /// The gradient of `sum(cotangent * m)`, `m = mean_field(..)`, by `theta` and `couplings`.
+    fn mean_field_backward(
+        m: FloatTensor<Self>,
+        couplings: FloatTensor<Self>,
+        cotangent: FloatTensor<Self>,
+        n_iterations: usize,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
 /// Expectation values of a circuit for a batch, `out[b, k] = <psi(x_b, w)| O_k |psi(x_b, w)>`,
@@ -190,38 +203,5 @@ pub fn anneal_expectation(
         start.into_dispatch(),
         schedule.into_dispatch(),
         evolution.clone(),
-    ))
-}
-
-/// The gradient of a fixed point `m = f(x, m)`, from one application of `f`.
-///
-/// The value is `value = f(x, m)` itself, which was computed at the fixed point without gradient in
-/// `m`. A cotangent `v` goes on to it as the solution of `u = v + (u * slope) W`, with
-/// `df_j/dm_i = slope_j W_ji`: the implicit derivative. It is found by `n_iterations` steps, whose
-/// error falls with the powers of the spectral radius of `diag(slope) W`, as does that of the same
-/// number of iterations of `f`. `slope` and `couplings` count as constants.
-///
-/// # Shapes
-///
-/// - value, slope, output: `[batch, n_heads, n_rows, n]`
-/// - couplings `W`: `[batch, n_heads, n, n]`, or 1 in place of `batch`
-///
-/// # Panics
-///
-/// Panics on other shapes.
-pub fn implicit_gradient(
-    value: Tensor<4>,
-    slope: Tensor<4>,
-    couplings: Tensor<4>,
-    n_iterations: usize,
-) -> Tensor<4> {
-    let [batch, heads, rows, n] = value.dims();
-    assert_shape!(slope, [batch, heads, rows, n]);
-    assert_shape!(couplings, [_, heads, n, n]);
-    Tensor::from_dispatch(Dispatch::implicit_gradient(
-        value.into_dispatch(),
-        slope.into_dispatch(),
-        couplings.into_dispatch(),
-        n_iterations,
     ))
 }

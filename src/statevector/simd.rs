@@ -18,6 +18,10 @@ pub trait Isa: Simd {
     fn permute_f32s(self, a: Self::f32s, b: Self::f32s, index: &Index, flip: u32) -> Self::f32s;
     /// See [`permute_f32s`](Self::permute_f32s).
     fn permute_f64s(self, a: Self::f64s, b: Self::f64s, index: &Index, flip: u32) -> Self::f64s;
+    /// `2^k` of whole numbers `k`, given as `magic + k`, whose lowest bits they are (see [`round`]).
+    fn power_of_two_f32s(self, shifted: Self::f32s) -> Self::f32s;
+    /// See [`power_of_two_f32s`](Self::power_of_two_f32s).
+    fn power_of_two_f64s(self, shifted: Self::f64s) -> Self::f64s;
 }
 
 /// The largest number of lanes.
@@ -38,6 +42,18 @@ macro_rules! xor_by_arrays {
         fn exchange_f64s<const X: usize>(self, v: Self::f64s) -> Self::f64s {
             let v: [f64; $f64] = pulp::cast(v);
             pulp::cast(std::array::from_fn::<f64, $f64, _>(|l| v[l ^ X & ($f64 - 1)]))
+        }
+
+        #[inline(always)]
+        fn power_of_two_f32s(self, shifted: Self::f32s) -> Self::f32s {
+            let bits: [u32; $f32] = pulp::cast(shifted);
+            pulp::cast(bits.map(|bits| (bits << 23).wrapping_add(1f32.to_bits())))
+        }
+
+        #[inline(always)]
+        fn power_of_two_f64s(self, shifted: Self::f64s) -> Self::f64s {
+            let bits: [u64; $f64] = pulp::cast(shifted);
+            pulp::cast(bits.map(|bits| (bits << 52).wrapping_add(1f64.to_bits())))
         }
     };
 }
@@ -140,13 +156,15 @@ pub trait Element: Float + Send + Sync + std::fmt::Debug + 'static {
     ) -> Self::Register<S>;
     #[doc(hidden)]
     fn sin_cos_lanes<S: Isa>(x: Lanes<Self, S>) -> (Lanes<Self, S>, Lanes<Self, S>);
+    #[doc(hidden)]
+    fn sigmoid_lanes<S: Isa>(x: Lanes<Self, S>) -> Lanes<Self, S>;
 }
 
 macro_rules! impl_element {
     ($float:ident $reg:ident $splat:ident $add:ident $sub:ident $mul:ident $mul_add:ident
      $neg_mul_add:ident $neg:ident $xor:ident $permute:ident $less:ident $select:ident
-     $xor_mask:ident
-     $magic:expr, $pi:expr, $sin:expr, $cos:expr) => {
+     $xor_mask:ident $min:ident $max:ident $div:ident $power_of_two:ident
+     $magic:expr, $pi:expr, $sin:expr, $cos:expr, $ln2:expr, $exp:expr, $limit:expr) => {
         impl Element for $float {
             type Register<S: Isa> = S::$reg;
 
@@ -227,6 +245,27 @@ macro_rules! impl_element {
                 let cos = s.$select(minus_cos, (-b).v, b.v);
                 (Lanes { v: sin, s }, Lanes { v: cos, s })
             }
+
+            // exp(-x) = 2^k exp(r) with |r| <= ln(2)/2 (two parts of ln 2), then Taylor. Where it
+            // would leave the range of normal numbers, the result is 0, or rounds to 1.
+            #[inline(always)]
+            fn sigmoid_lanes<S: Isa>(x: Lanes<Self, S>) -> Lanes<Self, S> {
+                let s = x.s;
+                let limit = Lanes::<$float, S>::splat(s, $limit);
+                let magic = Lanes::<$float, S>::splat(s, $magic);
+                let y = s.$max(s.$min((-x).v, limit.v), (-limit).v);
+                let y = Lanes::<$float, S> { v: y, s };
+                let shifted = y.mul_add(Lanes::splat(s, std::$float::consts::LOG2_E), magic);
+                let k = shifted - magic;
+                let [l0, l1] = $ln2;
+                let r = k.neg_mul_add(Lanes::splat(s, l0), y);
+                let r = k.neg_mul_add(Lanes::splat(s, l1), r);
+                let power = Lanes::<$float, S> { v: s.$power_of_two(shifted.v), s };
+                let one = Lanes::<$float, S>::splat(s, 1.0);
+                let value = s.$div(one.v, polynomial(r, $exp).mul_add(power, one).v);
+                let below = s.$less(x.v, (-limit).v);
+                Lanes { v: s.$select(below, Lanes::<$float, S>::zero(s).v, value), s }
+            }
         }
     };
 }
@@ -272,15 +311,39 @@ mod coefficients {
         -1.38888888888730564116e-3,
         4.16666666666665929218e-2,
     ];
+    pub const LN2_F32: [f32; 2] = [0.693359375, -2.12194440e-4];
+    pub const LN2_F64: [f64; 2] = [6.93145751953125e-1, 1.42860682030941723212e-6];
 }
 use coefficients::*;
 
+/// `1 / k!`, from the highest power to the lowest.
+const EXP_F32: [f32; 8] =
+    [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];
+const EXP_F64: [f64; 14] = [
+    1.0 / 6_227_020_800.0,
+    1.0 / 479_001_600.0,
+    1.0 / 39_916_800.0,
+    1.0 / 3_628_800.0,
+    1.0 / 362_880.0,
+    1.0 / 40_320.0,
+    1.0 / 5040.0,
+    1.0 / 720.0,
+    1.0 / 120.0,
+    1.0 / 24.0,
+    1.0 / 6.0,
+    0.5,
+    1.0,
+    1.0,
+];
+
 impl_element!(f32 f32s splat_f32s add_f32s sub_f32s mul_f32s mul_add_e_f32s negate_mul_add_e_f32s
     neg_f32s exchange_f32s permute_f32s less_than_f32s select_f32s xor_m32s
-    12_582_912.0, PI_F32, SIN_F32, COS_F32);
+    min_f32s max_f32s div_f32s power_of_two_f32s
+    12_582_912.0, PI_F32, SIN_F32, COS_F32, LN2_F32, EXP_F32, 87.3);
 impl_element!(f64 f64s splat_f64s add_f64s sub_f64s mul_f64s mul_add_e_f64s negate_mul_add_e_f64s
     neg_f64s exchange_f64s permute_f64s less_than_f64s select_f64s xor_m64s
-    6_755_399_441_055_744.0, PI_F64, SIN_F64, COS_F64);
+    min_f64s max_f64s div_f64s power_of_two_f64s
+    6_755_399_441_055_744.0, PI_F64, SIN_F64, COS_F64, LN2_F64, EXP_F64, 708.0);
 
 /// A register of numbers, with the instruction set that it belongs to.
 #[derive(Clone, Copy)]
@@ -376,6 +439,12 @@ impl<T: Element, S: Isa> Lanes<T, S> {
     #[inline(always)]
     pub fn sin_cos(self) -> (Self, Self) {
         T::sin_cos_lanes(self)
+    }
+
+    /// `1 / (1 + exp(-self))`; exactly 0 below the range of normal numbers.
+    #[inline(always)]
+    pub fn sigmoid(self) -> Self {
+        T::sigmoid_lanes(self)
     }
 
     /// Lane `l` receives lane `l ^ X`.
@@ -550,6 +619,67 @@ mod tests {
             let exact = x as f32 as f64;
             assert!((s as f64 - exact.sin()).abs() < 2e-7, "{x}");
             assert!((c as f64 - exact.cos()).abs() < 2e-7, "{x}");
+        }
+    }
+
+    struct Sigmoid<'a, T>(&'a mut [T]);
+
+    impl<T: Element> Sweep for Sigmoid<'_, T> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Isa, const SINGLE: bool>(self, s: S) {
+            for x in self.0.chunks_exact_mut(MAX_LANES) {
+                for x in x.chunks_exact_mut(lanes::<T, S>()) {
+                    Lanes::load(s, x).sigmoid().store(x);
+                }
+            }
+        }
+    }
+
+    /// The largest relative error on a fine grid of numbers whose sigmoid is normal.
+    fn sigmoid_error<T: Element>(machine: Machine, limit: f64) -> f64 {
+        let n = 400_000;
+        let x = (-n..n).map(|k| T::from(f64::from(k) * limit / f64::from(n)).expect("a number"));
+        let x: Vec<T> = x.collect();
+        let mut m = x.clone();
+        machine.launch(Sigmoid(&mut m));
+        let error = |(x, m): (&T, &T)| {
+            let x = x.to_f64().expect("a number");
+            // Without loss of digits on either side.
+            let exact = if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) };
+            (m.to_f64().expect("a number") / exact - 1.0).abs()
+        };
+        x.iter().zip(&m).map(error).fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn the_sigmoid_of_lanes_agrees_with_the_library() {
+        for machine in Machine::every(true) {
+            let (single, double) =
+                (sigmoid_error::<f32>(machine, 87.2), sigmoid_error::<f64>(machine, 707.9));
+            assert!(single < 2.5e-7, "{single}");
+            assert!(double < 6e-16, "{double}");
+        }
+    }
+
+    fn sigmoids<T: Element>(machine: Machine, x: [f64; 8]) -> Vec<f64> {
+        let mut values = [T::zero(); MAX_LANES];
+        values.iter_mut().zip(x).for_each(|(to, x)| *to = T::from(x).expect("a number"));
+        machine.launch(Sigmoid(&mut values));
+        values[..8].iter().map(|m| m.to_f64().expect("a number")).collect()
+    }
+
+    #[test]
+    fn the_sigmoid_is_exact_beyond_the_range() {
+        let (inf, max) = (f64::INFINITY, f64::from(f32::MAX));
+        let x = [-inf, -max, -1e4, -710.0, 710.0, 1e4, max, inf];
+        for machine in Machine::every(true) {
+            let steps = [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0];
+            assert_eq!(sigmoids::<f32>(machine, x), steps);
+            assert_eq!(sigmoids::<f64>(machine, x), steps);
+            let near = [-88.0, -87.31, -90.0, -104.0, -120.0, 0.0, 88.0, 104.0];
+            assert_eq!(sigmoids::<f32>(machine, near), [0.0, 0.0, 0.0, 0.0, 0.0, 0.5, 1.0, 1.0]);
         }
     }
 

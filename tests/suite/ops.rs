@@ -4,7 +4,7 @@ use crate::common::*;
 use crate::devices::*;
 use burn::tensor::Tensor;
 use burn_quantum::circuit::PauliString;
-use burn_quantum::ops::{anneal_expectation, circuit_expectation};
+use burn_quantum::ops::{anneal_expectation, circuit_expectation, mean_field};
 use burn_quantum::statevector::{Evolution, EvolutionInput, Program};
 use std::sync::Arc;
 
@@ -121,6 +121,107 @@ fn annealing_values_are_those_of_the_slice_api() {
     }
 }
 
+/// `sigmoid(theta + m W)`, number by number.
+fn mean_field_by_loops(
+    theta: &[f64],
+    w: &[f64],
+    dims: [usize; 4],
+    n_iterations: usize,
+) -> Vec<f64> {
+    let [_, heads, rows, n] = dims;
+    let n_matrices = w.len() / (n * n);
+    let coupling = |k: usize, i: usize, j: usize| {
+        let k = if n_matrices == heads { k % heads } else { k };
+        w[(k * n + i) * n + j]
+    };
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let start: Vec<f64> = theta.iter().map(|&x| sigmoid(x)).collect();
+    (0..=n_iterations).fold(start, |m, _| {
+        let step = |at: usize| {
+            let pull = |i: usize| m[at / n * n + i] * coupling(at / n / rows, i, at % n);
+            sigmoid(theta[at] + (0..n).map(pull).sum::<f64>())
+        };
+        (0..theta.len()).map(step).collect()
+    })
+}
+
+#[test]
+fn mean_fields_are_those_of_the_obvious_loops() {
+    for (name, device) in devices() {
+        let (dtype, _, _) = precision(name);
+        for (seed, n) in [1, 2, 7, 16, 33].into_iter().enumerate() {
+            for matrices in [1, 3] {
+                let dims = [3, 2, 5, n];
+                let mut rng = rng(seed as u64);
+                let theta = uniform(&mut rng, dims.iter().product(), 3.0);
+                let w = uniform(&mut rng, matrices * 2 * n * n, 2.0 / n as f64);
+                let expected = mean_field_by_loops(&theta, &w, dims, 4);
+                let theta = tensor(&theta, dims, &device, dtype);
+                let w = tensor(&w, [matrices, 2, n, n], &device, dtype);
+                let m = mean_field(theta.clone(), w.clone(), 4);
+                assert_eq!(m.dims(), dims);
+                assert!(max_difference(&values(m.clone()), &expected) < 1e-5, "{name}");
+                // Rows in another order, from a view.
+                let turned = mean_field(theta.flip([2]), w, 4).flip([2]);
+                assert!(max_difference(&values(turned), &expected) < 1e-5, "{name}");
+            }
+        }
+    }
+}
+
+/// Fields and couplings, of any symmetry and with a diagonal.
+#[test]
+fn gradients_of_the_mean_field_agree_with_central_differences() {
+    for (name, device) in devices() {
+        for (batch, matrices) in [(1, 1), (5, 1), (2, 2)] {
+            let (dims, w_dims) = ([batch, 2, 3, 4], [matrices, 2, 4, 4]);
+            let n_theta = dims.iter().product();
+            let mut at = uniform(&mut rng(5), n_theta, 2.0);
+            at.extend(uniform(&mut rng(6), w_dims.iter().product(), 0.5));
+            let split = |leaf: &Tensor<1>| {
+                let theta: Tensor<4> = leaf.clone().narrow(0, 0, n_theta).reshape(dims);
+                let w = leaf.clone().narrow(0, n_theta, w_dims.iter().product());
+                (theta, w.reshape::<4, _>(w_dims))
+            };
+            check_gradient(name, &device, &at, |leaf| {
+                let (theta, w) = split(&leaf);
+                project(mean_field(theta, w, 100).reshape([batch, 24]))
+            });
+            check_gradient(name, &device, &at, |leaf| {
+                let (theta, w) = split(&leaf);
+                let m = mean_field(theta.clone().sin() * 2.0, w.clone().tanh(), 100);
+                let classical = theta.cos().sum() + w.powi_scalar(2).sum();
+                project(m.powi_scalar(2).reshape([batch, 24])) + classical
+            });
+        }
+    }
+}
+
+/// As an attention hides keys: no value, no pull, no gradient, whatever the couplings.
+#[test]
+fn a_bit_far_below_zero_is_not_there() {
+    for (name, device) in devices() {
+        let dtype = burn::tensor::DType::F32;
+        let ad = device.clone().autodiff();
+        let all = uniform(&mut rng(9), 2 * 3 * 5, 2.0);
+        let w = uniform(&mut rng(10), 25, 0.5);
+        let theta = tensor(&all, [1, 2, 3, 5], &ad, dtype).require_grad();
+        let pinned = tensor(&[0.0, 0.0, 0.0, -1e4, -1e4], [1, 1, 1, 5], &ad, dtype);
+        let couplings = tensor(&w, [1, 1, 5, 5], &ad, dtype).repeat_dim(1, 2).require_grad();
+        let m = mean_field(theta.clone() + pinned, couplings.clone(), 4);
+        let few = |t: Tensor<4>| t.narrow(3, 0, 3);
+        let small = mean_field(few(theta.clone()), few(couplings.clone()).narrow(2, 0, 3), 4);
+        assert!(max_difference(&values(few(m.clone())), &values(small)) < 1e-6, "{name}");
+        assert_eq!(values(m.clone().narrow(3, 3, 2)), [0.0; 12], "{name}");
+        let grads = project(m.reshape([3, 10])).backward();
+        let by_theta = values(theta.grad(&grads).unwrap());
+        assert!((0..30).all(|k| (by_theta[k] == 0.0) == (k % 5 > 2)), "{name}: {by_theta:?}");
+        let by_w = values(couplings.grad(&grads).unwrap());
+        let hidden = |k: usize| k % 5 > 2 || k / 5 % 5 > 2;
+        assert!((0..50).all(|k| (by_w[k] == 0.0) == hidden(k)), "{name}: {by_w:?}");
+    }
+}
+
 #[test]
 fn views_are_read_in_their_own_order() {
     let program = program();
@@ -203,6 +304,11 @@ fn an_empty_batch_has_zero_gradients() {
 
         let none = || tensor::<2>(&[], [0, N], &ad, dtype);
         let j = tensor(&[0.5; N * N], [1, N, N], &ad, dtype).require_grad();
+        let fields = tensor::<4>(&[], [0, 1, 2, N], &ad, dtype);
+        let m = mean_field(fields, j.clone().reshape([1, 1, N, N]), 2);
+        let g = j.grad(&m.sum().backward()).unwrap();
+        assert_eq!(values(g), [0.0; N * N], "{name}");
+
         let t = tensor(&[0.1; 4], [2, 2], &ad, dtype).require_grad();
         let out = anneal_expectation(none(), j.clone(), none(), t.clone(), &evolution());
         let grads = out.sum().backward();
@@ -249,6 +355,21 @@ mod misuse {
     fn couplings_of_another_batch() {
         let (h, t) = (zeros(2, N), zeros(4, 2));
         anneal_expectation(h.clone(), Tensor::zeros([3, N, N], &device()), h, t, &evolution());
+    }
+
+    #[test]
+    #[should_panic(expected = "mean_field: theta[0, 1, 0, 2] is NaN: it must be finite")]
+    fn a_nan_field() {
+        let theta = [[[[0.0, 0.0, 0.0]], [[0.0, 0.0, f32::NAN]]]];
+        let w = Tensor::zeros([1, 2, 3, 3], &device());
+        mean_field(Tensor::from_floats(theta, &device()), w, 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "axis 0 expected 2, got 3")]
+    fn matrices_of_another_batch() {
+        let theta = Tensor::zeros([2, 1, 1, 3], &device());
+        mean_field(theta, Tensor::zeros([3, 1, 3, 3], &device()), 1);
     }
 
     /// Half precision is computed in single precision and given back as it came.

@@ -41,7 +41,7 @@ impl QamaCoupling {
         }
     }
 
-    /// `[batch or 1, n_heads, n_keys, n_keys]`.
+    /// `[batch or 1, n_heads, n_keys, n_keys]`: `W` of an inverse temperature; `beta W` for one of 1.
     ///
     /// # Panics
     ///
@@ -54,7 +54,7 @@ impl QamaCoupling {
         beta: f64,
     ) -> Tensor<4> {
         let [_, n_heads, n_keys, _] = key.dims();
-        let bounded: Tensor<4> = match self {
+        let strength: Tensor<4> = match self {
             Self::Learned { max_keys } => {
                 assert!(
                     n_keys <= max_keys,
@@ -63,20 +63,28 @@ impl QamaCoupling {
                 let raw = raw.slice([0..n_heads, 0..n_keys, 0..n_keys]);
                 ((raw.clone() + raw.transpose()) * 0.5).tanh().unsqueeze_dim(0)
             }
-            Self::None | Self::KeyKey => {
-                let norm = key.clone().powi_scalar(2).sum_dim(3).add_scalar(1e-12).sqrt();
-                let key = key.clone() / norm;
-                let cosine = key.clone().matmul(key.transpose());
-                cosine.powi_scalar(2) * raw.tanh().unsqueeze_dim(0)
+            Self::None | Self::KeyKey => raw.tanh().unsqueeze_dim(0),
+        };
+        let strength = match &masks.keys {
+            Some(keys) => {
+                let count = keys.clone().sum_dim(1).clamp_min(1.0).reshape([-1, 1, 1, 1]);
+                strength.mul_scalar(BOUND / beta) / count
             }
+            None => strength.mul_scalar(BOUND / (beta * n_keys.max(1) as f64)),
         };
         let diagonal = Tensor::<2>::eye(n_keys, &key.device()).cast(key.dtype());
         let off_diagonal: Tensor<4> = diagonal.neg().add_scalar(1.0).unsqueeze();
-        let couplings = bounded * off_diagonal;
-        let Some(keys) = &masks.keys else {
-            return couplings.mul_scalar(BOUND / (beta * n_keys.max(1) as f64));
-        };
-        let count = keys.clone().sum_dim(1).clamp_min(1.0).reshape([-1, 1, 1, 1]);
-        couplings.mul_scalar(BOUND / beta) / count
+        let couplings = strength * off_diagonal;
+        match self {
+            Self::Learned { .. } => couplings,
+            Self::None | Self::KeyKey => couplings * squared_cosines(key),
+        }
     }
+}
+
+/// Of each pair of keys.
+fn squared_cosines(key: &Tensor<4>) -> Tensor<4> {
+    let norm = key.clone().powi_scalar(2).sum_dim(3).add_scalar(1e-12).sqrt();
+    let key = key.clone() / norm;
+    key.clone().matmul(key.transpose()).powi_scalar(2)
 }

@@ -273,20 +273,22 @@ impl Qama {
         let query = self.heads(&self.query, input.query);
         let key = self.heads(&self.key, input.key);
         let value = self.heads(&self.value, input.value);
-        let theta = self.theta(query, &key);
+        let scale = self.settings.selector.scale(config.beta);
+        let theta = self.theta(query, &key, scale);
         // One key has nothing to be coupled with.
         let couplings = self.coupling.as_ref().filter(|_| n_keys > 1);
-        let couplings =
-            couplings.map(|raw| config.coupling.matrix(raw.val(), &key, &masks, config.beta));
+        let couplings = couplings
+            .map(|raw| config.coupling.matrix(raw.val(), &key, &masks, config.beta / scale));
         let selection = self.settings.selector.select(config, theta, couplings, &masks)?;
 
-        let weights = if config.normalise {
+        let context = self.dropout.forward(selection.clone()).matmul(value);
+        // Divided after the product, which is smaller: `weights` are for the caller only.
+        let (weights, context) = if config.normalise {
             let sum = selection.clone().sum_dim(3).add_scalar(EPSILON);
-            selection.clone() / sum
+            (selection.clone() / sum.clone(), context / sum)
         } else {
-            selection.clone()
+            (selection.clone(), context)
         };
-        let context = self.dropout.forward(weights.clone()).matmul(value);
         let context = context.swap_dims(1, 2).reshape([batch, n_queries, d_model]);
         let visible = masks.n_visible([batch, config.n_heads, n_queries, n_keys]);
         Ok(QamaOutput { context: self.output.forward(context), weights, selection, visible })
@@ -299,11 +301,13 @@ impl Qama {
         linear.forward(x).reshape([batch, length, n_heads, d_model / n_heads]).swap_dims(1, 2)
     }
 
-    fn theta(&self, query: Tensor<4>, key: &Tensor<4>) -> Tensor<4> {
+    /// `scale (Q K^T / sqrt(d_k) + bias)`
+    fn theta(&self, query: Tensor<4>, key: &Tensor<4>, scale: f64) -> Tensor<4> {
         let [.., d_k] = query.dims();
-        let scores = query.matmul(key.clone().transpose()).mul_scalar((d_k as f64).powf(-0.5));
+        let query = query.mul_scalar(scale * (d_k as f64).powf(-0.5));
+        let scores = query.matmul(key.clone().transpose());
         match &self.bias {
-            Some(bias) => scores + bias.val().reshape([1, -1, 1, 1]),
+            Some(bias) => scores + bias.val().mul_scalar(scale).reshape([1, -1, 1, 1]),
             None => scores,
         }
     }

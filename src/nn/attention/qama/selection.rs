@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::gradient::{HybridReport, HybridState, SpinStatistics};
 use crate::nn::SampleTemperature;
 use crate::nn::annealing::Sampling;
-use crate::ops::implicit_gradient;
+use crate::ops::mean_field;
 use burn::config::Config;
 use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Tensor, s};
@@ -96,7 +96,16 @@ impl Selector {
         }
     }
 
-    /// `theta [batch, n_heads, n_queries, n_keys]` to the selection, of the same shape.
+    /// What fields and couplings are to be multiplied by: samplers apply `beta` themselves.
+    pub fn scale(&self, beta: f64) -> f64 {
+        match self {
+            Self::MeanField | Self::ExactlyOne => beta,
+            Self::Sampled(_) => 1.0,
+        }
+    }
+
+    /// `theta [batch, n_heads, n_queries, n_keys]` to the selection, of the same shape; `theta` and
+    /// `couplings` times [`scale`](Self::scale).
     pub fn select(
         &self,
         config: &QamaConfig,
@@ -104,12 +113,16 @@ impl Selector {
         couplings: Option<Tensor<4>>,
         masks: &Masks,
     ) -> Result<Tensor<4>, Error> {
-        let beta = config.beta;
         match (self, couplings) {
-            (Self::ExactlyOne, _) => Ok(one_key(theta * beta, masks)),
-            (Self::MeanField, None) => Ok(masks.apply(sigmoid(theta * beta))),
+            (Self::ExactlyOne, _) => Ok(one_key(theta, masks)),
+            (Self::MeanField, None) => Ok(masks.apply(sigmoid(theta))),
             (Self::MeanField, Some(w)) => {
-                Ok(mean_field(theta, w, masks, beta, config.n_iterations))
+                let theta = match &masks.pairs {
+                    // The selection of a masked key is exactly 0, and so is its slope.
+                    Some(pairs) => theta * pairs.clone() + (pairs.clone() - 1.0) * PINNED,
+                    None => theta,
+                };
+                Ok(mean_field(theta, w, config.n_iterations))
             }
             (Self::Sampled(heads), couplings) => sample(heads, theta, couplings, masks),
         }
@@ -123,27 +136,6 @@ fn one_key(scores: Tensor<4>, masks: &Masks) -> Tensor<4> {
     // Masked scores leave the maximum, and their weights the sum; nothing to select gives zeros.
     let hidden = 1.0 - pairs.clone();
     masks.apply(softmax(scores - hidden * PINNED, 3))
-}
-
-/// The fixed point, found without a graph; then one step with a graph, and the implicit derivative.
-fn mean_field(
-    theta: Tensor<4>,
-    couplings: Tensor<4>,
-    masks: &Masks,
-    beta: f64,
-    n_iterations: usize,
-) -> Tensor<4> {
-    let (theta, couplings) = (theta * beta, couplings * beta);
-    let step = |theta: &Tensor<4>, w: &Tensor<4>, m: Tensor<4>| {
-        masks.apply(sigmoid(m.matmul(w.clone()) + theta.clone()))
-    };
-    let (plain, w) = (theta.clone().without_autodiff(), couplings.clone().without_autodiff());
-    let start = masks.apply(sigmoid(plain.clone()));
-    let m = (0..n_iterations).fold(start, |m, _| step(&plain, &w, m));
-    let value = step(&theta, &couplings, m);
-    let m = value.clone().without_autodiff();
-    let slope = m.clone() * (1.0 - m);
-    implicit_gradient(value, slope, w, n_iterations)
 }
 
 /// `z = (1 + s) / 2` turns the energy into `h = -(theta / 2 + sum_j W_j / 4)`, `J = -W / 4`.
