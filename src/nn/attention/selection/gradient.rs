@@ -31,7 +31,9 @@ pub enum SelectionGradient {
     /// one bit only, as is the next.
     MeanField,
     /// That of `r(x)` as if each bit were its conditional mean `sigmoid(beta F(x))`, in the field of
-    /// the sampled others ([Bengio, Leonard and Courville 2013](https://arxiv.org/abs/1308.3432)).
+    /// the sampled others ([Bengio, Leonard and Courville 2013](https://arxiv.org/abs/1308.3432)). With
+    /// [`MaskedValues`](super::SelectionReadout::MaskedValues) it is as large as `1 / epsilon = 1e6` in
+    /// samples that select nothing.
     StraightThrough,
     /// `share` times that of another estimator, and the rest times the covariance.
     Mixed {
