@@ -98,7 +98,7 @@ fn solver<T: Real>(
 }
 
 /// The same by operations of Burn, for backends whose tensors are better not read.
-#[cfg(any(feature = "cube", test))]
+#[cfg(any(feature = "cube", all(test, feature = "flex")))]
 pub(super) mod composed {
     use burn::backend::{Backend, TensorMetadata, tensor::FloatTensor};
 
