@@ -14,8 +14,32 @@ fn peak() -> u64 {
 
 #[test]
 fn peaks() {
+    #[cfg(feature = "flex")]
+    qama_needs_at_most_three_times_the_memory_of_softmax_attention();
     the_gradient_of_annealing_needs_no_more_memory_for_more_steps();
     forward_and_gradient_on_24_qubits_fit_into_half_a_gibibyte();
+}
+
+/// Forward and backward, 32 sequences of 64 tokens, above what the process had before.
+#[cfg(feature = "flex")]
+fn qama_needs_at_most_three_times_the_memory_of_softmax_attention() {
+    use burn::nn::attention::{MhaInput, MultiHeadAttentionConfig};
+    use burn::tensor::{Device, Distribution, Tensor};
+    use burn_quantum::nn::attention::{QamaConfig, QamaInput};
+
+    let device = Device::flex().autodiff();
+    let tokens = || Tensor::<3>::random([32, 64, 128], Distribution::Normal(0.0, 1.0), &device);
+    let softmax = MultiHeadAttentionConfig::new(128, 8).init(&device);
+    let qama = QamaConfig::new(128, 8).init(&device);
+    let before = peak();
+    softmax.forward(MhaInput::self_attn(tokens())).context.sum().backward();
+    let of_softmax = peak() - before;
+    qama.forward(QamaInput::self_attn(tokens())).context.sum().backward();
+    let of_qama = peak() - before;
+    assert!(of_softmax > 8 << 20, "attention that can be seen: {} KiB", of_softmax >> 10);
+    let limit = 3 * of_softmax;
+    assert!(of_qama <= limit, "{} MiB, not {} MiB", of_qama >> 20, limit >> 20);
+    println!("softmax {} MiB, QAMA {} MiB", of_softmax >> 20, of_qama >> 20);
 }
 
 /// 24 qubits in single precision are 128 MiB a state; forward and gradient need at most three, and

@@ -210,7 +210,7 @@ pub fn digits() -> (QhonConfig, TrainingConfig) {
 /// The network and the training of the example `mnist`.
 pub fn mnist() -> (QhonConfig, TrainingConfig) {
     let network = QhonConfig::new([1, 28, 28], 10).with_patch_size(7).with_n_qubits(8);
-    (network, TrainingConfig::new(6).with_batch_size(64))
+    (network, TrainingConfig::new(15).with_batch_size(64))
 }
 
 /// Network and training by the set-up in `file`, where there is one.
