@@ -258,6 +258,29 @@ fn gradients_of_the_mean_field_agree_with_central_differences() {
     }
 }
 
+/// One head, or one query: swapped axes of length one, behind which Burn's GPU kernels have erred.
+#[test]
+fn axes_of_length_one_have_the_gradient_of_central_differences() {
+    use burn::tensor::DType::F32;
+    for (name, device) in devices() {
+        for (heads, n_queries) in [(1, 3), (2, 1), (1, 1)] {
+            let config = QamaConfig::new(D, heads).with_dropout(0.0).with_initial_bias(0.2);
+            let layer = config.with_n_iterations(60).init(&device);
+            let n_leaves = 2 * (n_queries + 3) * D;
+            let at = uniform(&mut rng(15), n_leaves, 1.0);
+            let c = uniform(&mut rng(16), 2 * n_queries * D, 3.0);
+            check_gradient_to((F32, 1e-2, 5e-3), name, &device, &at, |leaf| {
+                let tokens = leaf.reshape([2, n_queries + 3, D]);
+                let query = tokens.clone().narrow(1, 0, n_queries);
+                let keys = tokens.narrow(1, n_queries, 3);
+                let out = layer.forward(QamaInput::new(query, keys.clone(), keys));
+                let c = tensor(&c, [2, n_queries, D], &device, F32);
+                (out.context * c).sum()
+            });
+        }
+    }
+}
+
 /// A parameter that stays part of the graph it comes from.
 fn param<const R: usize>(tensor: Tensor<R>) -> Param<Tensor<R>> {
     Param::initialized(burn::module::ParamId::new(), tensor)

@@ -1,7 +1,7 @@
 //! Attention by annealing of two layers of bits: queries that look, and keys that are seen.
 
 use super::QamaInput;
-use super::selection::heads;
+use super::heads::{merge_heads, split_heads};
 use crate::annealing::{BipartiteModel, BlockGibbs, IsingSampler, sample_qubos};
 use crate::error::{Error, ErrorKind};
 use crate::nn::SampleTemperature;
@@ -231,7 +231,7 @@ impl BipartiteAttention {
     pub fn try_forward(&self, input: QamaInput) -> Result<BipartiteOutput, Error> {
         let config = &self.settings.config;
         let sides = Sides::new(&input, config.d_model);
-        let project = |linear: &Linear, x| heads(linear.forward(x), config.n_heads);
+        let project = |linear: &Linear, x| split_heads(linear.forward(x), config.n_heads);
         let query = project(&self.query, input.query);
         let key = project(&self.key, input.key);
         let value = project(&self.value, input.value);
@@ -241,8 +241,8 @@ impl BipartiteAttention {
             true => selection.clone() / selection.clone().sum_dim(3).add_scalar(EPSILON),
             false => selection.clone(),
         };
-        let context = self.dropout.forward(weights.clone()).matmul(value).swap_dims(1, 2);
-        let context = context.reshape([sides.batch, sides.n_queries, config.d_model]);
+        let context = self.dropout.forward(weights.clone()).matmul(value);
+        let context = merge_heads(context);
         Ok(BipartiteOutput { context: self.output.forward(context), weights, selection })
     }
 

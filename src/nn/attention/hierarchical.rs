@@ -1,5 +1,6 @@
 //! QHON's hierarchical attention: one attention at several resolutions of the keys.
 
+use super::heads::{merge_heads, split_heads};
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
 use burn::nn::{Dropout, DropoutConfig, Initializer, Linear, LinearConfig};
@@ -276,16 +277,13 @@ impl HierarchicalAttention {
         self.scales.iter().map(|&scale| self.scale(scale, &query, &keys)).collect()
     }
 
-    /// `[B, L, d_model]` to `[B, H, L, d_k]`.
     fn heads(&self, x: Tensor<3>) -> Tensor<4> {
-        let [batch_size, seq_length, _] = x.dims();
-        x.reshape([batch_size, seq_length, self.n_heads, self.d_k]).swap_dims(1, 2)
+        split_heads(x, self.n_heads)
     }
 
     /// `[B, H, L, d_k]` to `[B, L, d_model]`, through the output layer.
     fn merge(&self, x: Tensor<4>) -> Tensor<3> {
-        let [batch_size, _, seq_length, _] = x.dims();
-        self.output.forward(x.swap_dims(1, 2).reshape([batch_size, seq_length, self.d_model]))
+        self.output.forward(merge_heads(x))
     }
 
     fn scale(&self, scale: usize, query: &Tensor<4>, keys: &Keys) -> Scale {

@@ -1,6 +1,7 @@
 //! Attention operators.
 
 mod bipartite;
+mod heads;
 mod hierarchical;
 mod qama;
 mod selection;

@@ -8,6 +8,7 @@ pub use couplings::QamaCoupling;
 pub use input::{QamaInput, QamaOutput};
 pub use selection::QamaSelection;
 
+use super::heads::{merge_heads, split_heads};
 use super::{BipartiteAttentionConfig, QamaV1Config, SelectionAttentionConfig};
 use crate::annealing::IsingSampler;
 use crate::error::Error;
@@ -263,16 +264,17 @@ impl Qama {
     /// On other shapes.
     pub fn try_forward(&self, input: QamaInput) -> Result<QamaOutput, Error> {
         let config = &self.settings.config;
-        let [batch, n_queries, d_model] = input.query.dims();
+        let [batch, n_queries, _] = input.query.dims();
         let [_, n_keys, _] = input.key.dims();
         assert_shape!(input.query, [_, _, config.d_model]);
         assert_shape!(input.key, [batch, _, config.d_model]);
         assert_shape!(input.value, [batch, n_keys, config.d_model]);
         let masks = Masks::new(&input, batch, n_queries, n_keys);
 
-        let query = self.heads(&self.query, input.query);
-        let key = self.heads(&self.key, input.key);
-        let value = self.heads(&self.value, input.value);
+        let heads = |linear: &Linear, x| split_heads(linear.forward(x), config.n_heads);
+        let query = heads(&self.query, input.query);
+        let key = heads(&self.key, input.key);
+        let value = heads(&self.value, input.value);
         let scale = self.settings.selector.scale(config.beta);
         let theta = self.theta(query, &key, scale);
         // One key has nothing to be coupled with.
@@ -289,16 +291,13 @@ impl Qama {
         } else {
             (selection.clone(), context)
         };
-        let context = context.swap_dims(1, 2).reshape([batch, n_queries, d_model]);
         let visible = masks.n_visible([batch, config.n_heads, n_queries, n_keys]);
-        Ok(QamaOutput { context: self.output.forward(context), weights, selection, visible })
-    }
-
-    /// `[batch, length, d_model]` to `[batch, n_heads, length, d_k]`.
-    fn heads(&self, linear: &Linear, x: Tensor<3>) -> Tensor<4> {
-        let [batch, length, d_model] = x.dims();
-        let n_heads = self.settings.config.n_heads;
-        linear.forward(x).reshape([batch, length, n_heads, d_model / n_heads]).swap_dims(1, 2)
+        Ok(QamaOutput {
+            context: self.output.forward(merge_heads(context)),
+            weights,
+            selection,
+            visible,
+        })
     }
 
     /// `scale (Q K^T / sqrt(d_k) + bias)`

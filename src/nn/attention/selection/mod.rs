@@ -13,6 +13,7 @@ pub use search::SelectionSearch;
 pub use version1::{QamaV1, QamaV1Config};
 
 use super::QamaInput;
+use super::heads::split_heads;
 use crate::annealing::IsingSampler;
 use crate::error::Error;
 use crate::nn::SampleTemperature;
@@ -338,14 +339,8 @@ impl SelectionAttention {
         }
         let [q, k, v] = inputs;
         [(&self.query, q), (&self.key, k), (&self.value, v)]
-            .map(|(linear, x)| heads(linear.forward(x), self.settings.config.n_heads))
+            .map(|(linear, x)| split_heads(linear.forward(x), self.settings.config.n_heads))
     }
-}
-
-/// `[batch, length, d_model]` to `[batch, n_heads, length, d_k]`.
-pub(super) fn heads(x: Tensor<3>, n_heads: usize) -> Tensor<4> {
-    let [batch, length, d_model] = x.dims();
-    x.reshape([batch, length, n_heads, d_model / n_heads]).swap_dims(1, 2)
 }
 
 /// One selection for all queries: what that does not allow is refused.

@@ -1,6 +1,7 @@
 //! From a selection to the output of the layer.
 
 use super::coefficients::{Coefficients, Tokens};
+use crate::nn::attention::heads::{merge_heads, swap_next};
 use burn::config::Config;
 use burn::tensor::Tensor;
 
@@ -79,21 +80,15 @@ impl<'a> Readout<'a> {
                 let energy = energies(coefficients, x) + penalties.clone();
                 energy.unsqueeze_dim::<4>(3) * tokens.each(|n| 1.0 / n.max(1.0))
             }
-            // One sample is reshaped: behind a swapped axis of length one, the gradient of a broadcast
-            // product is wrong in Burn's fused kernels for GPUs (0.22.1).
             Self::Values { weights, value } => {
                 let [batch, heads, n, d_k] = value.dims();
                 let s = x.dims()[2];
-                let x = match s {
-                    1 => x.reshape([batch, heads, n, 1]),
-                    _ => x.swap_dims(2, 3),
-                };
+                let x = swap_next(x, 2);
                 let sums = weights.clone().matmul(x.clone()).add_scalar(EPSILON);
                 let chosen = x.unsqueeze_dim::<5>(4) * value.clone().unsqueeze_dim::<5>(3);
                 let mixed = weights.clone().matmul(chosen.reshape([batch, heads, n, s * d_k]));
                 let mixed = mixed.reshape([batch, heads, n, s, d_k]) / sums.unsqueeze_dim::<5>(4);
-                let mixed = if s == 1 { mixed } else { mixed.swap_dims(2, 3) };
-                mixed.reshape([batch, heads, s, n * d_k])
+                swap_next(mixed, 2).reshape([batch, heads, s, n * d_k])
             }
         }
     }
@@ -114,8 +109,7 @@ impl<'a> Readout<'a> {
                 gates * probe.clone().reshape([1, 1, 1, -1])
             }
         };
-        let [_, _, n, d_k] = by_head.dims();
-        by_head.swap_dims(1, 2).reshape([batch, n, heads * d_k])
+        merge_heads(by_head)
     }
 }
 

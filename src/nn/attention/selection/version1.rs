@@ -3,12 +3,13 @@
 use super::coefficients::{Coefficients, Tokens};
 use super::gradient::models;
 use super::search::{Draw, Finder};
-use super::{SelectionOutput, SelectionSearch, heads};
+use super::{SelectionOutput, SelectionSearch};
 use crate::annealing::IsingSampler;
 use crate::error::Error;
 use crate::nn::SampleTemperature;
 use crate::nn::annealing::Seeds;
 use crate::nn::attention::QamaInput;
+use crate::nn::attention::heads::{merge_heads, split_heads};
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::nn::{BatchNorm, BatchNormConfig};
@@ -198,11 +199,11 @@ impl QamaV1 {
              SelectionAttentionConfig"
         );
         let tokens = Tokens::new(&input, config.d_model);
-        let split = |x| heads(x, config.n_heads);
+        let split = |x| split_heads(x, config.n_heads);
         let [query, key, value] = [input.query, input.key, input.value].map(split);
         let information = information(value);
         let pairs = self.couplings(divergences(query, key));
-        let [batch, n_heads, n, d_k] = information.dims();
+        let [batch, n_heads, n, _] = information.dims();
         let sums = information.clone().sum_dim(3).reshape([batch, n_heads, n]);
         let fields = self.norm_fields.forward(sums).unsqueeze_dim::<4>(2);
         let coefficients = config.coefficients(pairs, fields);
@@ -218,7 +219,7 @@ impl QamaV1 {
         let ratio = (site / away_from_zero(fields, EPSILON)).transpose();
         let context = self.norm_output.forward(ratio * information);
         Ok(SelectionOutput {
-            context: context.swap_dims(1, 2).reshape([batch, n, n_heads * d_k]),
+            context: merge_heads(context),
             selection: w.squeeze_dim(2),
             energy: draw.energy,
             n_tokens: batch * n,
