@@ -22,6 +22,7 @@ fn peaks() {
 
 /// Forward and backward, 32 sequences of 64 tokens, above what the process had before.
 #[cfg(feature = "flex")]
+#[allow(clippy::print_stdout)] // the figures that the documentation quotes
 fn qama_needs_at_most_three_times_the_memory_of_softmax_attention() {
     use burn::nn::attention::{MhaInput, MultiHeadAttentionConfig};
     use burn::tensor::{Device, Distribution, Tensor};
