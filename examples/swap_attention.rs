@@ -35,8 +35,8 @@ struct Cli {
     /// The learning rate after the swap, at its start
     #[arg(long, default_value_t = 5e-4)]
     learning_rate: f64,
-    /// The field of all keys right after the swap: the lower, the nearer is QAMA to softmax attention
-    /// [default: -2]
+    /// The bias of all heads right after the swap: the lower, the nearer is QAMA to softmax attention
+    /// [default: 1.5]
     #[arg(long, allow_negative_numbers = true)]
     bias: Option<f64>,
     /// Seeds the initial parameters and the order of the images
@@ -99,7 +99,7 @@ fn run(cli: &Cli) -> Outcome<()> {
     Ok(())
 }
 
-/// Sets the field of all keys, if asked to.
+/// Sets the bias of all heads, if asked to.
 fn with_bias(mut model: VisionTransformer, bias: Option<f64>) -> Outcome<VisionTransformer> {
     let Some(bias) = bias else { return Ok(model) };
     if !bias.is_finite() {
@@ -108,7 +108,7 @@ fn with_bias(mut model: VisionTransformer, bias: Option<f64>) -> Outcome<VisionT
     for block in &mut model.blocks {
         let Some(TokenAttention::Qama(Qama { bias: Some(field), .. })) = &mut block.attention
         else {
-            return Err("softmax has no field of all keys: leave out --bias".into());
+            return Err("softmax has no bias of heads: leave out --bias".into());
         };
         *field = Param::from_tensor(field.val().zeros_like() + bias);
     }

@@ -94,7 +94,7 @@ impl AttentionKind {
         device: &Device,
     ) -> Option<TokenAttention> {
         let qama = QamaConfig::new(d_model, n_heads).with_dropout(dropout);
-        let sampled = |sampler: Arc<dyn IsingSampler>| {
+        let sampled = |qama: QamaConfig, sampler: Arc<dyn IsingSampler>| {
             let beta = SampleTemperature::Known(1.0);
             TokenAttention::Qama(qama.init_with_sampler(device, sampler, beta))
         };
@@ -105,8 +105,9 @@ impl AttentionKind {
             Self::QamaGibbs => {
                 TokenAttention::Qama(qama.with_selection(QamaSelection::Gibbs).init(device))
             }
-            Self::QamaRandom => sampled(Arc::new(Random::default())),
-            Self::QamaAllOn => sampled(Arc::new(AllOn)),
+            Self::QamaRandom => sampled(qama, Arc::new(Random::default())),
+            // All reads are the same, and the gradient wants two.
+            Self::QamaAllOn => sampled(qama.with_n_reads(2), Arc::new(AllOn)),
             Self::QamaOneKey => {
                 let one = qama.with_selection(QamaSelection::ExactlyOne);
                 TokenAttention::Qama(one.with_coupling(QamaCoupling::None).init(device))

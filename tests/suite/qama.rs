@@ -34,16 +34,35 @@ fn causal(batch: usize, n: usize, device: &Device) -> Tensor<3, Bool> {
     mask(hidden, [batch, n, n], device)
 }
 
-/// `Q K^T / sqrt(d_k) + bias`, `[batch, heads, n, n]`.
-fn theta(layer: &Qama, x: &Tensor<3>) -> Tensor<4> {
+/// `Q K^T / sqrt(d_k)`, `[batch, heads, n, n]`.
+fn scores(layer: &Qama, x: &Tensor<3>) -> Tensor<4> {
     let [batch, n, _] = x.dims();
     let heads = |y: Tensor<3>| y.reshape([batch, n, HEADS, D / HEADS]).swap_dims(1, 2);
     let (q, k) = (heads(layer.query.forward(x.clone())), heads(layer.key.forward(x.clone())));
-    let scores = q.matmul(k.transpose()) * (HEADS as f64 / D as f64).sqrt();
-    match &layer.bias {
-        Some(bias) => scores + bias.val().reshape([1, -1, 1, 1]),
-        None => scores,
+    q.matmul(k.transpose()) * (HEADS as f64 / D as f64).sqrt()
+}
+
+/// The fields by the formulas of [`QamaField`], one row at a time; `visible(b, q, j)`.
+fn theta(
+    layer: &Qama,
+    field: QamaField,
+    x: &Tensor<3>,
+    visible: impl Fn(usize, usize, usize) -> bool,
+) -> Vec<f64> {
+    let [_, n, _] = x.dims();
+    let bias = values(layer.bias.as_ref().unwrap().val());
+    let mut theta = values(scores(layer, x));
+    for (row, theta) in theta.chunks_mut(n).enumerate() {
+        let (b, h, q) = (row / n / HEADS, row / n % HEADS, row % n);
+        let seen = (0..n).filter(|&j| visible(b, q, j));
+        let sum: f64 = seen.map(|j| (BETA * theta[j]).exp()).sum();
+        let origin = match field {
+            QamaField::Score => 0.0,
+            QamaField::Relative => sum.ln() / BETA,
+        };
+        theta.iter_mut().for_each(|theta| *theta += bias[h] - origin);
     }
+    theta
 }
 
 #[test]
@@ -75,11 +94,35 @@ fn exactly_one_key_is_softmax_attention_with_the_parameters_of_burn() {
 fn without_couplings_it_is_sigmoid_attention() {
     for (name, device) in devices() {
         let config = config().with_coupling(QamaCoupling::None).with_normalise(false);
-        let layer = config.init(&device);
+        let layer = config.with_field(QamaField::Score).with_initial_bias(Some(-0.5)).init(&device);
         let x = f64s(2, [3, 4, D], &device);
         let out = layer.forward(QamaInput::self_attn(x.clone()));
-        let expected = values(sigmoid(theta(&layer, &x) * BETA));
+        let expected = values(sigmoid((scores(&layer, &x) - 0.5) * BETA));
         assert!(max_difference(&values(out.weights), &expected) < 1e-6, "{name}");
+    }
+}
+
+/// `p e / (1 + p e)` of the weights of burn-nn's attention, whose temperature is one.
+#[test]
+fn relative_fields_select_by_the_weights_of_softmax() {
+    for (name, device) in devices() {
+        let mha = MultiHeadAttentionConfig::new(D, HEADS).with_dropout(0.0).init(&device);
+        let bytes = mha.clone().into_record().into_bytes().unwrap();
+        let x = f64s(1, [2, 5, D], &device) * 3.0;
+        let pad = mask((0..10).map(|k| k % 5 > 2 + k / 5).collect(), [2, 5], &device);
+        let input = MhaInput::self_attn(x.clone()).mask_pad(pad.clone());
+        let softmax = values(mha.forward(input.mask_attn(causal(2, 5, &device))).weights);
+        for bias in [-3.0, 0.4, 2.0] {
+            let config = QamaConfig::new(D, HEADS).with_dropout(0.0).with_initial_bias(Some(bias));
+            let config = config.with_coupling(QamaCoupling::None);
+            let record = ModuleRecord::from_bytes(bytes.clone()).unwrap().allow_partial(true);
+            let layer = config.init(&device).load_record(record).valid();
+            let input = QamaInput::self_attn(x.clone()).mask_pad(pad.clone());
+            let out = layer.forward(input.mask_attn(causal(2, 5, &device)));
+            let odds = softmax.iter().map(|p| p * bias.exp());
+            let expected: Vec<f64> = odds.map(|odds| odds / (1.0 + odds)).collect();
+            assert!(max_difference(&values(out.selection), &expected) < 1e-6, "{name}");
+        }
     }
 }
 
@@ -89,9 +132,9 @@ fn weights_of_a_burn_attention_load_and_the_rest_stays() {
     let mha = MultiHeadAttentionConfig::new(D, HEADS).init(&device);
     let bytes = mha.clone().into_record().into_bytes().unwrap();
     let record = ModuleRecord::from_bytes(bytes).unwrap().allow_partial(true);
-    let layer = config().init(&device).load_record(record);
+    let layer = config().with_initial_bias(Some(-0.5)).init(&device).load_record(record);
     assert_eq!(values(layer.key.weight.val()), values(mha.key.weight.val()));
-    assert_eq!(values(layer.bias.unwrap().val()), [-2.0; HEADS]);
+    assert_eq!(values(layer.bias.unwrap().val()), [-0.5; HEADS]);
 }
 
 fn with_strong_couplings(config: &QamaConfig, device: &Device) -> Qama {
@@ -104,9 +147,16 @@ fn with_strong_couplings(config: &QamaConfig, device: &Device) -> Qama {
     layer
 }
 
-fn with_couplings() -> [QamaConfig; 2] {
-    [QamaCoupling::KeyKey, QamaCoupling::Learned { max_keys: 6 }]
-        .map(|coupling| config().with_coupling(coupling).with_initial_bias(0.2))
+fn with_couplings() -> [QamaConfig; 3] {
+    let learned = QamaCoupling::Learned { max_keys: 6 };
+    [
+        (QamaCoupling::KeyKey, QamaField::Score, 0.2),
+        (QamaCoupling::KeyKey, QamaField::Relative, 1.5),
+        (learned, QamaField::Relative, 1.5),
+    ]
+    .map(|(coupling, field, bias)| {
+        config().with_coupling(coupling).with_field(field).with_initial_bias(Some(bias))
+    })
 }
 
 /// A query against all subsets of its keys.
@@ -124,17 +174,17 @@ fn samples_have_the_boltzmann_means_of_the_energy_in_the_docs() {
         let pad = mask((0..10).map(|k| k == 9).collect(), [2, 5], &device);
         let input = QamaInput::self_attn(x.clone()).mask_pad(pad).mask_attn(causal(2, 5, &device));
         let selection = values(layer.forward(input).selection);
-        let theta = values(theta(&layer, &x));
+        let visible = |b: usize, q: usize, j: usize| j <= q && !(b == 1 && j == 4);
+        let theta = theta(&layer, config.field, &x, visible);
         let w = |b: usize, h: usize, i: usize, j: usize| coupling(&layer, &config, &x, b, h, i, j);
         for b in 0..2 {
             for h in 0..HEADS {
                 for q in 0..5 {
                     let row = ((b * HEADS + h) * 5 + q) * 5;
-                    let visible = |j: usize| j <= q && !(b == 1 && j == 4);
                     let mut sums = [0.0; 6];
                     for bits in 0..32usize {
                         let on = |j: usize| bits >> j & 1 == 1;
-                        if (0..5).any(|j| on(j) && !visible(j)) {
+                        if (0..5).any(|j| on(j) && !visible(b, q, j)) {
                             continue;
                         }
                         let mut energy = 0.0;
@@ -195,7 +245,7 @@ fn the_mean_field_solves_its_equation() {
         let layer = with_strong_couplings(&config.clone().with_n_iterations(200), &device);
         let x = f64s(5, [1, 5, D], &device);
         let m = values(layer.forward(QamaInput::self_attn(x.clone())).selection);
-        let theta = values(theta(&layer, &x));
+        let theta = theta(&layer, config.field, &x, |_, _, _| true);
         for h in 0..HEADS {
             for q in 0..5 {
                 let row = (h * 5 + q) * 5;
@@ -264,7 +314,7 @@ fn axes_of_length_one_have_the_gradient_of_central_differences() {
     use burn::tensor::DType::F32;
     for (name, device) in devices() {
         for (heads, n_queries) in [(1, 3), (2, 1), (1, 1)] {
-            let config = QamaConfig::new(D, heads).with_dropout(0.0).with_initial_bias(0.2);
+            let config = QamaConfig::new(D, heads).with_dropout(0.0).with_initial_bias(Some(0.2));
             let layer = config.with_n_iterations(60).init(&device);
             let n_leaves = 2 * (n_queries + 3) * D;
             let at = uniform(&mut rng(15), n_leaves, 1.0);
@@ -373,7 +423,7 @@ fn a_query_of_another_length_attends_across() {
 fn the_sampled_gradient_is_that_of_the_distribution() {
     let device = device().autodiff();
     let base = config().with_coupling(QamaCoupling::None).with_normalise(false);
-    let base = base.with_initial_bias(0.0);
+    let base = base.with_initial_bias(Some(0.0));
     let exact = base.clone().init(&device);
     let record = || ModuleRecord::from_bytes(exact.clone().into_record().into_bytes().unwrap());
     let sampled = base.with_selection(QamaSelection::Gibbs).with_n_reads(20_000);
@@ -461,7 +511,7 @@ fn a_mask_of_another_length() {
 }
 
 #[test]
-#[should_panic(expected = "leave n_iterations and initial_bias out")]
+#[should_panic(expected = "leave n_iterations, initial_bias and field out")]
 fn iterations_of_exactly_one() {
     let config = config().with_selection(QamaSelection::ExactlyOne).with_n_iterations(9);
     config.with_coupling(QamaCoupling::None).init(&device());

@@ -1,10 +1,12 @@
 //! Attention by annealing: each query selects keys by a small Ising model.
 
 mod couplings;
+mod fields;
 mod input;
 mod selection;
 
 pub use couplings::QamaCoupling;
+pub use fields::QamaField;
 pub use input::{QamaInput, QamaOutput};
 pub use selection::QamaSelection;
 
@@ -18,6 +20,7 @@ use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
 use burn::nn::{Dropout, DropoutConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, assert_shape};
+use fields::relative;
 use input::Masks;
 use selection::Selector;
 use std::sync::Arc;
@@ -38,6 +41,9 @@ pub struct QamaConfig {
     /// How keys are selected. Default: mean field
     #[config(default = "QamaSelection::MeanField")]
     pub selection: QamaSelection,
+    /// What the fields of keys are measured from. Default: the other keys of the query
+    #[config(default = "QamaField::Relative")]
+    pub field: QamaField,
     /// The couplings between keys. Default: those of similar keys
     #[config(default = "QamaCoupling::KeyKey")]
     pub coupling: QamaCoupling,
@@ -50,10 +56,9 @@ pub struct QamaConfig {
     /// Whether the weights of a query are divided by their sum. Default: true
     #[config(default = true)]
     pub normalise: bool,
-    /// Where the fields of all keys begin: negative means that few are selected at first.
-    /// Default: -2.0
-    #[config(default = -2.0)]
-    pub initial_bias: f64,
+    /// Where the bias of each head begins. Default: 1.5 of relative fields, so that a query selects
+    /// `e^1.5 = 4.5` keys at most; -2.0 of scores, so that it selects few of them
+    pub initial_bias: Option<f64>,
     /// The number of samples; of samplers only, as are `gradient` and `seed`. Default: 16
     #[config(default = 16)]
     pub n_reads: usize,
@@ -73,14 +78,14 @@ pub struct QamaConfig {
 /// Multi-head attention whose weights are the means of binary selections.
 ///
 /// For each head and query `i`, bits `z_j` say which keys are selected, with energy
-/// `E_i(z) = -sum_j theta_ij z_j - sum_{j<j'} W_jj' z_j z_j'`, `theta = Q K^T / sqrt(d_k) + bias`, and
-/// `p(z) ~ exp(-beta E(z))`. The weights are `m = <z>`, or `m / sum_j m_ij`; the output is
-/// `output(weights V)`. The couplings `W` between keys are shared by all queries: see
-/// [`QamaCoupling`].
+/// `E_i(z) = -sum_j theta_ij z_j - sum_{j<j'} W_jj' z_j z_j'` and `p(z) ~ exp(-beta E(z))`. The fields
+/// `theta` come from the scores `Q K^T / sqrt(d_k)` and a bias of each head: see [`QamaField`]. The
+/// couplings `W` between keys are shared by all queries: see [`QamaCoupling`]. The weights are
+/// `m = <z>`, or `m / sum_j m_ij`; the output is `output(weights V)`.
 ///
-/// Without couplings this is sigmoid attention; with [`QamaSelection::ExactlyOne`] it is softmax
-/// attention, so the parameters of burn-nn's `MultiHeadAttention`, which have the same paths, load
-/// into it (`allow_partial` for the rest).
+/// With [`QamaField::Score`] and without couplings this is sigmoid attention; with
+/// [`QamaSelection::ExactlyOne`] it is softmax attention, so the parameters of burn-nn's
+/// `MultiHeadAttention`, which have the same paths, load into it (`allow_partial` for the rest).
 ///
 /// It is the `PerQuery` layout that we add to the idea of the paper
 /// ([arXiv:2504.11083](https://arxiv.org/abs/2504.11083)), whose one selection for all queries can
@@ -113,7 +118,7 @@ pub struct Qama {
     pub value: Linear,
     /// Linear layer to transform the output features back to the original space.
     pub output: Linear,
-    /// The field of every key, `[n_heads]`; softmax does not depend on it.
+    /// Part of the field of every key, `[n_heads]`; softmax does not depend on it.
     pub bias: Option<Param<Tensor<1>>>,
     /// Couplings before they are bounded, where there are any; shapes in [`QamaCoupling`].
     pub coupling: Option<Param<Tensor<3>>>,
@@ -191,7 +196,8 @@ impl QamaConfig {
     }
 
     /// Initialises a new layer whose selections are sampled by `sampler`, a simulator of this crate
-    /// or a device; `temperature` is that of its samples. `beta` of the config bounds the couplings.
+    /// or a device; `temperature` is that of its samples. `beta` of the config scales [relative
+    /// fields](QamaField::Relative) and bounds the couplings.
     ///
     /// # Panics
     ///
@@ -220,7 +226,12 @@ impl QamaConfig {
             let config = LinearConfig::new(d_model, d_model);
             config.with_initializer(self.initializer.clone()).init(device)
         };
-        let bias = Initializer::Constant { value: self.initial_bias };
+        let bias = Initializer::Constant {
+            value: self.initial_bias.unwrap_or(match self.field {
+                QamaField::Score => -2.0,
+                QamaField::Relative => 1.5,
+            }),
+        };
         let has_bias = !matches!(selector, Selector::ExactlyOne);
         Qama {
             query: linear(),
@@ -276,7 +287,7 @@ impl Qama {
         let key = heads(&self.key, input.key);
         let value = heads(&self.value, input.value);
         let scale = self.settings.selector.scale(config.beta);
-        let theta = self.theta(query, &key, scale);
+        let theta = self.theta(query, &key, scale, &masks);
         // One key has nothing to be coupled with.
         let couplings = self.coupling.as_ref().filter(|_| n_keys > 1);
         let couplings = couplings
@@ -300,14 +311,21 @@ impl Qama {
         })
     }
 
-    /// `scale (Q K^T / sqrt(d_k) + bias)`
-    fn theta(&self, query: Tensor<4>, key: &Tensor<4>, scale: f64) -> Tensor<4> {
+    /// `scale theta`, `[batch, n_heads, n_queries, n_keys]`.
+    fn theta(&self, query: Tensor<4>, key: &Tensor<4>, scale: f64, masks: &Masks) -> Tensor<4> {
         let [.., d_k] = query.dims();
-        let query = query.mul_scalar(scale * (d_k as f64).powf(-0.5));
-        let scores = query.matmul(key.clone().transpose());
-        match &self.bias {
-            Some(bias) => scores + bias.val().mul_scalar(scale).reshape([1, -1, 1, 1]),
-            None => scores,
+        let QamaConfig { field, beta, .. } = self.settings.config;
+        let scores = |scale: f64| {
+            let query = query.mul_scalar(scale * (d_k as f64).powf(-0.5));
+            query.matmul(key.clone().transpose())
+        };
+        // Softmax knows neither a bias nor what fields are measured from.
+        let Some(bias) = &self.bias else { return scores(scale) };
+        let bias = bias.val().mul_scalar(scale).reshape([1, -1, 1, 1]);
+        match field {
+            QamaField::Score => scores(scale) + bias,
+            QamaField::Relative if scale == beta => relative(scores(beta), masks) + bias,
+            QamaField::Relative => relative(scores(beta), masks) * (scale / beta) + bias,
         }
     }
 

@@ -14,7 +14,7 @@ use burn::tensor::{Tensor, s};
 use std::sync::Arc;
 
 /// The field of a spin that must be -1: its probability of +1 is 0 in any precision.
-const PINNED: f64 = 1e4;
+pub(super) const PINNED: f64 = 1e4;
 
 /// How a [`Qama`](super::Qama) finds `<z>`.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -64,8 +64,10 @@ impl Selector {
         }
         assert!(
             config.n_iterations == defaults.n_iterations
-                && config.initial_bias == defaults.initial_bias,
-            "softmax knows no iterations, nor a bias of all keys: leave n_iterations and initial_bias out"
+                && config.initial_bias.is_none()
+                && config.field == defaults.field,
+            "softmax knows no iterations, nor a bias of all keys: leave n_iterations, initial_bias and \
+             field out"
         );
         Self::ExactlyOne
     }
