@@ -79,6 +79,10 @@ enum Dataset {
 enum Attention {
     /// QAMA by its mean field
     Qama,
+    /// QAMA whose fields are scores alone, not relative to the query's other keys
+    QamaScore,
+    /// QAMA without couplings between keys
+    QamaUncoupled,
     /// QAMA by 16 Gibbs samples
     QamaGibbs,
     /// QAMA with random spins, a control that must lose
@@ -198,6 +202,8 @@ impl From<Attention> for AttentionKind {
     fn from(attention: Attention) -> Self {
         match attention {
             Attention::Qama => Self::Qama,
+            Attention::QamaScore => Self::QamaScore,
+            Attention::QamaUncoupled => Self::QamaUncoupled,
             Attention::QamaGibbs => Self::QamaGibbs,
             Attention::QamaRandom => Self::QamaRandom,
             Attention::QamaOneKey => Self::QamaOneKey,

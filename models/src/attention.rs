@@ -9,7 +9,7 @@ use burn_quantum::annealing::{AllOn, IsingSampler, Random};
 use burn_quantum::gradient::HybridState;
 use burn_quantum::nn::SampleTemperature;
 use burn_quantum::nn::attention::{
-    BipartiteAttention, Qama, QamaConfig, QamaCoupling, QamaInput, QamaSelection,
+    BipartiteAttention, Qama, QamaConfig, QamaCoupling, QamaField, QamaInput, QamaSelection,
     SelectionAttention,
 };
 use std::sync::Arc;
@@ -19,6 +19,10 @@ use std::sync::Arc;
 pub enum AttentionKind {
     /// [`Qama`] by its mean field.
     Qama,
+    /// [`Qama`] whose fields are [scores alone](QamaField::Score), a control.
+    QamaScore,
+    /// [`Qama`] without couplings, a control.
+    QamaUncoupled,
     /// [`Qama`] by 16 Gibbs samples.
     QamaGibbs,
     /// [`Qama`] whose spins ignore their model, a control that must lose.
@@ -102,6 +106,10 @@ impl AttentionKind {
             Self::None => return None,
             Self::Mha => TokenAttention::Mha(mha(d_model, n_heads, dropout, device)),
             Self::Qama => TokenAttention::Qama(qama.init(device)),
+            Self::QamaScore => TokenAttention::Qama(qama.with_field(QamaField::Score).init(device)),
+            Self::QamaUncoupled => {
+                TokenAttention::Qama(qama.with_coupling(QamaCoupling::None).init(device))
+            }
             Self::QamaGibbs => {
                 TokenAttention::Qama(qama.with_selection(QamaSelection::Gibbs).init(device))
             }

@@ -239,6 +239,8 @@ mod tests {
         use AttentionKind::*;
         for attention in [
             Qama,
+            QamaScore,
+            QamaUncoupled,
             QamaGibbs,
             QamaRandom,
             QamaOneKey,

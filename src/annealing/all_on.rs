@@ -1,9 +1,9 @@
 //! Every spin up.
 
 use super::reads::check_reads;
-use super::{IsingSampler, SampleSet};
+use super::{BatchSampleSet, IsingSampler, SampleSet};
 use crate::error::Error;
-use crate::ising::Ising;
+use crate::ising::{BatchedIsing, Ising};
 
 /// Every spin `+1` in every read, whatever the model: the other baseline, beside
 /// [`Random`](super::Random). A layer that learns as well with it has no use for its sampler.
@@ -26,5 +26,18 @@ impl IsingSampler for AllOn {
     fn sample(&self, model: &Ising, n_reads: usize) -> Result<SampleSet, Error> {
         check_reads(n_reads)?;
         Ok(SampleSet::evaluated(model, vec![1; n_reads * model.n_spins()], n_reads))
+    }
+
+    /// # Errors
+    ///
+    /// As [`sample`](Self::sample).
+    fn sample_batch(
+        &self,
+        models: &BatchedIsing<'_>,
+        n_reads: usize,
+    ) -> Result<BatchSampleSet, Error> {
+        check_reads(n_reads)?;
+        let spins = vec![1; models.n_problems() * n_reads * models.n_spins()];
+        BatchSampleSet::new(models, n_reads, spins)
     }
 }

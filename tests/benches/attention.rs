@@ -32,11 +32,12 @@ fn bench(c: &mut Criterion) {
     });
     let base = QamaConfig::new(SHAPE[2], N_HEADS);
     let learned = base.clone().with_coupling(QamaCoupling::Learned { max_keys: SHAPE[1] });
-    let gibbs = learned.clone().with_selection(QamaSelection::Gibbs);
+    let gibbs = |base: &QamaConfig| base.clone().with_selection(QamaSelection::Gibbs);
     for (name, config) in [
+        ("qama/gibbs_16_key_key", gibbs(&base)),
+        ("qama/gibbs_16_learned", gibbs(&learned)),
         ("qama/mean_field_key_key", base),
         ("qama/mean_field_learned", learned),
-        ("qama/gibbs_16", gibbs),
     ] {
         let layer = config.init(&device);
         let run = |x| layer.forward(QamaInput::self_attn(x)).context;

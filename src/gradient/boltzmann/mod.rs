@@ -145,6 +145,9 @@ impl IsingEstimator {
         cotangent: &[f64],
     ) -> Result<IsingGradient, Error> {
         sampled.check(self, cotangent)?;
+        if self == Self::Covariance {
+            return Ok(covariance::of_all(sampled, cotangent));
+        }
         let parts = sampled.each_problem(cotangent, |problem| self.one(problem));
         Ok(sampled.assembled(parts))
     }
@@ -181,25 +184,31 @@ impl SampledModels<'_> {
         cotangent: &[f64],
         work: impl Fn(&Problem<'_>) -> R + Sync,
     ) -> Vec<R> {
-        let (n, k) = (self.models.n_spins(), self.statistics.len());
-        let one = |p: usize| {
-            work(&Problem {
-                n,
-                fields: self.models.fields_of(p),
-                couplings: self.models.couplings_of(p),
-                spins: self.samples.spins_of(p),
-                beta: self.beta,
-                statistics: self.statistics,
-                cotangent: &cotangent[p * k..(p + 1) * k],
-            })
-        };
-        let reads = self.samples.spins().len() / n.max(1) / self.models.n_problems().max(1);
-        let min_len = 20_000 / (reads * n * n).max(1);
         (0..self.models.n_problems())
             .into_par_iter()
-            .with_min_len(min_len.max(1))
-            .map(one)
+            .with_min_len(self.min_problems())
+            .map(|p| work(&self.problem(cotangent, p)))
             .collect()
+    }
+
+    fn problem<'a>(&'a self, cotangent: &'a [f64], p: usize) -> Problem<'a> {
+        let k = self.statistics.len();
+        Problem {
+            n: self.models.n_spins(),
+            fields: self.models.fields_of(p),
+            couplings: self.models.couplings_of(p),
+            spins: self.samples.spins_of(p),
+            beta: self.beta,
+            statistics: self.statistics,
+            cotangent: &cotangent[p * k..(p + 1) * k],
+        }
+    }
+
+    /// Problems for which it is worth waking a thread.
+    fn min_problems(&self) -> usize {
+        let n = self.models.n_spins();
+        let reads = self.samples.spins().len() / n.max(1) / self.models.n_problems().max(1);
+        (20_000 / (reads * n * n).max(1)).max(1)
     }
 
     fn assembled(&self, parts: Vec<OneGradient>) -> IsingGradient {
