@@ -6,6 +6,9 @@ use rayon::prelude::*;
 /// Problems that share their couplings are summed by so many, whatever the number of threads.
 const GROUP: usize = 32;
 
+/// Sums that stay in registers while all samples pass by.
+const LANES: usize = 16;
+
 /// The gradient of all problems, which takes no memory for each of those that share couplings.
 pub(super) fn of_all(sampled: &SampledModels<'_>, cotangent: &[f64]) -> IsingGradient {
     let (n, n_problems) = (sampled.models.n_spins(), sampled.models.n_problems());
@@ -14,50 +17,69 @@ pub(super) fn of_all(sampled: &SampledModels<'_>, cotangent: &[f64]) -> IsingGra
     if fields.is_empty() {
         return IsingGradient { fields, couplings };
     }
-    let add = |(p, fields, sums): (usize, &mut [f64], &mut [f64])| {
-        add_problem(&sampled.problem(cotangent, p), fields, sums);
-    };
-    if !sampled.models.is_shared() {
-        let parts = fields.par_chunks_mut(n).zip(couplings.par_chunks_mut(n * n)).enumerate();
-        let parts = parts.with_min_len(sampled.min_problems());
-        parts.for_each(|(p, (fields, sums))| add((p, fields, sums)));
-        return IsingGradient { fields, couplings };
-    }
-    let groups = fields.par_chunks_mut(GROUP * n).enumerate();
-    let sum_of_group = |(group, fields): (usize, &mut [f64])| {
-        let mut sums = vec![0.0; n * n];
-        let problems = fields.chunks_exact_mut(n).enumerate();
-        problems.for_each(|(k, fields)| add((group * GROUP + k, fields, &mut sums)));
+    let group = if sampled.models.is_shared() { GROUP } else { 1 };
+    let sums_of_group = |(g, fields): (usize, &mut [f64])| {
+        let mut sums = vec![0.0; n * n.next_multiple_of(LANES)];
+        for (k, fields) in fields.chunks_exact_mut(n).enumerate() {
+            add_problem(&sampled.problem(cotangent, g * group + k), fields, &mut sums);
+        }
         sums
     };
-    let min_groups = sampled.min_problems().div_ceil(GROUP);
-    let sums: Vec<_> = groups.with_min_len(min_groups).map(sum_of_group).collect();
-    for sums in sums {
-        couplings.iter_mut().zip(sums).for_each(|(sum, x)| *sum += x);
+    let groups = fields.par_chunks_mut(group * n).enumerate();
+    let groups = groups.with_min_len(sampled.min_problems().div_ceil(group));
+    let sums: Vec<_> = groups.map(sums_of_group).collect();
+    for (g, sums) in sums.iter().enumerate() {
+        let first = if sampled.models.is_shared() { 0 } else { g * n * n };
+        let rows = couplings[first..first + n * n].chunks_exact_mut(n);
+        for (i, (row, sums)) in rows.zip(sums.chunks_exact(sums.len() / n)).enumerate() {
+            let above = row.iter_mut().zip(sums).skip(i + 1);
+            above.for_each(|(sum, x)| *sum += x);
+        }
     }
     IsingGradient { fields, couplings }
 }
 
-/// Adds the gradient of a problem to that of its fields, and to the couplings above the diagonal.
+/// Adds the gradient of a problem: by its fields, and by the couplings `[n, n]` in rows that are
+/// rounded up to whole blocks, of which only those above the diagonal mean something.
 fn add_problem(problem: &Problem<'_>, fields: &mut [f64], couplings: &mut [f64]) {
-    let n = problem.n;
     let (weights, spins) = weighted(problem);
-    let samples = || weights.iter().zip(spins.chunks_exact(n));
-    pulp::Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for (weight, s) in samples() {
-                fields.iter_mut().zip(s).for_each(|(sum, s)| *sum += weight * s);
-            }
-            for (i, row) in couplings.chunks_exact_mut(n).enumerate() {
+    pulp::Arch::new().dispatch(Products { weights: &weights, spins: &spins, fields, couplings });
+}
+
+/// Adds the spins of all samples, times their weights, and the products of two.
+struct Products<'a> {
+    weights: &'a [f64],
+    /// `[n_reads, n]`, in rows of whole blocks.
+    spins: &'a [f64],
+    /// `[n]`.
+    fields: &'a mut [f64],
+    /// `[n, n]`, likewise.
+    couplings: &'a mut [f64],
+}
+
+impl pulp::WithSimd for Products<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let width = self.fields.len().next_multiple_of(LANES);
+        let samples = || self.weights.iter().zip(self.spins.chunks_exact(width));
+        for (weight, s) in samples() {
+            self.fields.iter_mut().zip(s).for_each(|(sum, s)| *sum += weight * s);
+        }
+        for (i, row) in self.couplings.chunks_exact_mut(width).enumerate() {
+            let (blocks, _) = row.as_chunks_mut::<LANES>();
+            for (block, sums) in blocks.iter_mut().enumerate().skip((i + 1) / LANES) {
+                let mut products = [0.0; LANES];
                 for (weight, s) in samples() {
                     let weight = weight * s[i];
-                    let row = row[i + 1..].iter_mut().zip(&s[i + 1..]);
-                    row.for_each(|(sum, s)| *sum += weight * s);
+                    let s = &s[block * LANES..][..LANES];
+                    products.iter_mut().zip(s).for_each(|(sum, s)| *sum += weight * s);
                 }
+                sums.iter_mut().zip(products).for_each(|(sum, x)| *sum += x);
             }
-        },
-    );
+        }
+    }
 }
 
 /// `-beta Cov(u, s_i)` and `-beta Cov(u, s_i s_j)`.
@@ -86,15 +108,20 @@ pub(super) fn with_variance(problem: &Problem<'_>) -> (OneGradient, OneGradient)
 /// Calls `term` with the weight and the spins of each sample.
 fn each_term(problem: &Problem<'_>, mut term: impl FnMut(f64, &[f64])) {
     let (weights, spins) = weighted(problem);
-    weights.iter().zip(spins.chunks_exact(problem.n.max(1))).for_each(|(w, s)| term(*w, s));
+    let samples = spins.chunks_exact(problem.n.next_multiple_of(LANES).max(1));
+    weights.iter().zip(samples).for_each(|(w, s)| term(*w, &s[..problem.n]));
 }
 
-/// `-beta (u_s - mean u) / (S - 1)` of each sample, and all spins.
+/// `-beta (u_s - mean u) / (S - 1)` of each sample, and all spins, in rows of whole blocks.
 fn weighted(problem: &Problem<'_>) -> (Vec<f64>, Vec<f64>) {
-    let reads = problem.spins.len() / problem.n.max(1);
-    let spins: Vec<f64> = problem.spins.iter().map(|&s| s.into()).collect();
-    let of_sample = |s: &[f64]| problem.statistics.project(problem.cotangent, s);
-    let mut u: Vec<f64> = spins.chunks_exact(problem.n.max(1)).map(of_sample).collect();
+    let (n, width) = (problem.n, problem.n.next_multiple_of(LANES));
+    let reads = problem.spins.len() / n.max(1);
+    let mut spins = vec![0.0; reads * width];
+    let mut u = Vec::with_capacity(reads);
+    for (row, s) in spins.chunks_exact_mut(width.max(1)).zip(problem.spins.chunks_exact(n.max(1))) {
+        row.iter_mut().zip(s).for_each(|(wide, &s)| *wide = s.into());
+        u.push(problem.statistics.project(problem.cotangent, &row[..n]));
+    }
     let mean = u.iter().sum::<f64>() / reads as f64;
     let scale = -problem.beta / (reads as f64 - 1.0);
     u.iter_mut().for_each(|u| *u = scale * (*u - mean));
