@@ -36,7 +36,7 @@ pub(super) enum Trouble {
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
-        if error.kind() == ErrorKind::BrokenPipe { Self::Closed } else { Self::Io(error) }
+        Self::Io(error)
     }
 }
 

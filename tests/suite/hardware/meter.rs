@@ -3,9 +3,11 @@
 use super::{annealer, device, server};
 use burn_quantum::Error;
 use burn_quantum::annealing::{IsingSampler, Random, SampleSet, check_conformance};
+use burn_quantum::circuit::{Circuit, CircuitSampler};
 use burn_quantum::hardware::sapi::JobId;
-use burn_quantum::hardware::{Meter, Metered, Topology};
+use burn_quantum::hardware::{Meter, Metered, MeteredCircuits, Topology};
 use burn_quantum::ising::{BatchedIsing, Ising};
+use burn_quantum::statevector::ShotSimulator;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -104,4 +106,29 @@ fn the_time_of_the_device_is_what_it_says() {
     meter.add_device_time(Duration::from_millis(4));
     assert_eq!(meter.usage().device_time, Duration::from_millis(7));
     assert_eq!(meter.usage().jobs, 0);
+}
+
+#[test]
+fn what_no_device_is_asked_costs_no_job() {
+    let meter = Meter::default().with_max_jobs(0);
+    let metered = Metered::new(Arc::new(Random::default()), meter.clone());
+    metered.sample(&Ising::sparse(vec![], [], 1.0).unwrap(), 2).unwrap();
+    // Refused by the sampler, before the budget.
+    let error = metered.sample(&batch(1, 2).problem(0), 0).unwrap_err();
+    assert!(!error.is_budget_spent(), "{error}");
+    assert_eq!((meter.usage().jobs, meter.usage().problems), (0, 1));
+}
+
+#[test]
+fn circuits_are_counted_by_the_job() {
+    for (a_job, jobs) in [(10, 2), (15, 1), (0, 15)] {
+        let meter = Meter::default().with_max_jobs(jobs);
+        let simulator = Arc::new(ShotSimulator::new(1));
+        let device = MeteredCircuits::new(simulator, meter.clone(), a_job);
+        assert_eq!(device.run(&vec![Circuit::new(1); 15], 4).unwrap().len(), 15);
+        let usage = meter.usage();
+        assert_eq!((usage.jobs, usage.problems, usage.reads), (jobs, 15, 60));
+        assert!(usage.time > Duration::ZERO);
+        assert!(device.run(&[Circuit::new(1)], 4).unwrap_err().is_budget_spent());
+    }
 }

@@ -107,6 +107,34 @@ fn counts_and_energies_are_optional() {
     assert_eq!(counted.energies(), [-1.25, -0.25]);
     let plain = samples(r#"{"id":1,"spins":[[-1,-1],[1,1],[1,1]],"energies":null}"#);
     assert_eq!(plain.energies(), [-1.25, -0.25, -0.25]);
+    assert!(plain.elapsed() > Duration::ZERO);
+    // A program that sums in single precision.
+    let far = Ising::sparse(vec![0.5, 0.0], [], 1e7).unwrap();
+    let answer = r#"{"id":1,"spins":[[-1,1]],"energies":[10000000.0]}"#;
+    assert_eq!(answering(&[answer]).sample(&far, 1).unwrap().energies(), [1e7 - 0.5]);
+}
+
+#[test]
+fn a_model_without_spins_needs_no_program() {
+    let device = ProcessDevice::new(Command::new("/no/such/program"));
+    let set = device.sample(&Ising::sparse(vec![], [], 2.0).unwrap(), 3).unwrap();
+    assert_eq!((set.n_reads(), set.mean_energy()), (3, 2.0));
+}
+
+/// More than a line without samples may have.
+#[test]
+fn many_samples_are_a_long_line() {
+    let spins = "s=$(yes '[1,1],' | head -n 200000 | tr -d '\\n')";
+    let answer = r#"printf '{"id":1,"spins":[%s]}\n' "${s%,}""#;
+    let set = greeted(&format!("{spins}; {answer}; read l")).sample(&pair(), 200_000).unwrap();
+    assert_eq!(set.n_reads(), 200_000);
+}
+
+#[test]
+fn an_endless_patience_is_a_long_one() {
+    let answer = r#"{"id":1,"spins":[[1,1]],"occurrences":[3]}"#;
+    let device = answering(&[answer]).with_time(Duration::MAX);
+    assert_eq!(device.sample(&pair(), 3).unwrap().n_reads(), 3);
 }
 
 #[test]
@@ -139,6 +167,8 @@ fn answers_of_the_wrong_kind_are_refused() {
     for (answer, expected) in cases {
         refused(&answering(&[answer]), expected);
     }
+    // Of a long line only the beginning is shown.
+    refused(&answering(&[&"x".repeat(5000)]), &format!("in `{}...`: write", "x".repeat(120)));
 }
 
 #[test]
@@ -272,6 +302,8 @@ fn silence_ends_in_time_and_so_does_the_program_with_what_it_started() {
             assert!(start.elapsed() < time + Duration::from_secs(5), "{:?}", start.elapsed());
             let expected = format!("no answer within {} s", time.as_secs_f64());
             assert!(error.is_unavailable() && error.to_string().contains(&expected), "{error}");
+            // We have killed it, which is no news to us.
+            assert!(!error.to_string().contains("it ended with"), "{error}");
             time *= 3;
         }
         check_gone(&path);
@@ -310,7 +342,10 @@ fn a_wait_is_cancelled() {
 #[test]
 fn a_closed_input_is_a_broken_pipe_and_not_the_end_of_this_program() {
     let device = shell(&format!("read l; echo '{GREETING}'; exec 0<&-; echo deaf >&2; sleep 1000"));
+    let start = Instant::now();
     let error = device.sample(&random(300, 1), 3).unwrap_err();
+    // Who does not listen is not waited for as long as who may still answer.
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
     let text = error.to_string();
     assert!(error.is_unavailable() && text.contains("closed its pipes"), "{text}");
     assert!(text.ends_with("its standard error ends: deaf"), "{text}");
