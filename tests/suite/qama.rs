@@ -476,6 +476,21 @@ fn configs_and_records_round_trip() {
 }
 
 #[test]
+fn the_bias_begins_where_its_field_wants_it() {
+    for (field, expected) in [(QamaField::Relative, 1.5), (QamaField::Score, -2.0)] {
+        let layer = config().with_field(field).init(&device());
+        assert_eq!(values(layer.bias.unwrap().val()), [expected; HEADS]);
+    }
+    assert!(matches!(config().field, QamaField::Relative));
+}
+
+#[test]
+#[should_panic(expected = "initial_bias is NaN: use a finite number")]
+fn a_bias_that_is_no_number() {
+    config().with_initial_bias(Some(f64::NAN)).init(&device());
+}
+
+#[test]
 #[should_panic(expected = "3 heads do not divide d_model 8")]
 fn heads_that_do_not_divide() {
     QamaConfig::new(8, 3).init(&device());

@@ -82,14 +82,7 @@ impl pulp::WithSimd for Products<'_> {
     }
 }
 
-/// `-beta Cov(u, s_i)` and `-beta Cov(u, s_i s_j)`.
-pub(super) fn gradient(problem: &Problem<'_>) -> OneGradient {
-    let mut sum = OneGradient::zero(problem.n);
-    each_term(problem, |weight, spins| add(&mut sum, weight, spins));
-    sum
-}
-
-/// The gradient and the variances of its numbers, `sum_s (t_s - g)^2 / (S (S - 1))`, where the mean
+/// The gradient of one problem and the variances of its numbers, `sum_s (t_s - g)^2 / (S (S - 1))`, where the mean
 /// of the terms `t_s` is the gradient `g`.
 pub(super) fn with_variance(problem: &Problem<'_>) -> (OneGradient, OneGradient) {
     let reads = (problem.spins.len() / problem.n.max(1)) as f64;

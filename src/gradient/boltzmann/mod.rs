@@ -154,7 +154,7 @@ impl IsingEstimator {
 
     fn one(self, problem: &Problem<'_>) -> OneGradient {
         match self {
-            Self::Covariance => covariance::gradient(problem),
+            Self::Covariance => covariance::with_variance(problem).0,
             Self::MeanField => mean_field::gradient(problem),
             Self::StraightThrough => straight_through::gradient(problem),
         }

@@ -56,8 +56,8 @@ pub struct QamaConfig {
     /// Whether the weights of a query are divided by their sum. Default: true
     #[config(default = true)]
     pub normalise: bool,
-    /// Where the bias of each head begins. Default: 1.5 of relative fields, so that a query selects
-    /// `e^1.5 = 4.5` keys at most; -2.0 of scores, so that it selects few of them
+    /// Where the bias of each head begins. Default: 1.5 of relative fields, with which a query selects
+    /// `e^(1.5 beta)` keys at most in the mean; -2.0 of scores, so that it selects few of them
     pub initial_bias: Option<f64>,
     /// The number of samples; of samplers only, as are `gradient` and `seed`. Default: 16
     #[config(default = 16)]
@@ -188,9 +188,9 @@ impl QamaConfig {
     ///
     /// # Panics
     ///
-    /// Panics if the heads do not divide `d_model`, on a `beta` that is not positive, on couplings
-    /// with [`ExactlyOne`](QamaSelection::ExactlyOne), and on settings that the selection would
-    /// ignore.
+    /// Panics if the heads do not divide `d_model`, on a `beta` that is not positive, on an
+    /// `initial_bias` that is not finite, on couplings with
+    /// [`ExactlyOne`](QamaSelection::ExactlyOne), and on settings that the selection would ignore.
     pub fn init(&self, device: &Device) -> Qama {
         self.init_with(device, Selector::new(self))
     }
@@ -226,12 +226,12 @@ impl QamaConfig {
             let config = LinearConfig::new(d_model, d_model);
             config.with_initializer(self.initializer.clone()).init(device)
         };
-        let bias = Initializer::Constant {
-            value: self.initial_bias.unwrap_or(match self.field {
-                QamaField::Score => -2.0,
-                QamaField::Relative => 1.5,
-            }),
-        };
+        let value = self.initial_bias.unwrap_or(match self.field {
+            QamaField::Score => -2.0,
+            QamaField::Relative => 1.5,
+        });
+        assert!(value.is_finite(), "initial_bias is {value}: use a finite number");
+        let bias = Initializer::Constant { value };
         let has_bias = !matches!(selector, Selector::ExactlyOne);
         Qama {
             query: linear(),
