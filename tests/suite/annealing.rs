@@ -272,6 +272,13 @@ fn textbook_metropolis_sweeps_are_not_ergodic_and_ours_are() {
     }
 }
 
+#[test]
+fn all_on_is_on_in_batches_too() {
+    let models = BatchedIsing::new(2, 3, vec![1.0; 6], vec![0.5; 9]).unwrap();
+    let set = AllOn.sample_batch(&models, 4).unwrap();
+    assert_eq!((set.spins(), set.energies()), (&[1; 24][..], &[4.5; 8][..]));
+}
+
 fn all_samplers() -> Vec<Box<dyn IsingSampler>> {
     let annealing = SimulatedAnnealing::default().with_n_sweeps(60).with_seed(1);
     let bifurcation = SimulatedBifurcation::default().with_n_steps(60);

@@ -112,6 +112,51 @@ fn means_are_those_of_the_values_of_each_read() {
     }
 }
 
+/// `-beta / (S - 1) sum_s (u_s - mean u) r_s`, term by term, for sizes around those of a register.
+#[test]
+fn the_covariance_estimator_is_the_covariance_of_its_samples() {
+    let mut rng = rng(9);
+    let (n_problems, n_reads) = (3, 5);
+    for n in [1, 3, 15, 16, 17, 37] {
+        let fields = vec![0.0f32; n_problems * n];
+        let models =
+            BatchedIsing::new(n_problems, n, fields, vec![0.0; n_problems * n * n]).unwrap();
+        let n_values = n_problems * n_reads * n;
+        let spins: Vec<i8> = (0..n_values).map(|_| if rng.random() { 1 } else { -1 }).collect();
+        let samples = BatchSampleSet::new(&models, n_reads, spins.clone()).unwrap();
+        for statistics in [SpinStatistics::spins(n), SpinStatistics::spins_and_pairs(n)] {
+            let c = uniform(&mut rng, n_problems * statistics.len(), 1.0);
+            let sampled = SampledModels {
+                models: &models,
+                samples: &samples,
+                beta: BETA,
+                statistics: &statistics,
+            };
+            let g = IsingEstimator::Covariance.gradient(&sampled, &c).unwrap();
+            for p in 0..n_problems {
+                let reads: Vec<&[i8]> = spins[p * n_reads * n..][..n_reads * n].chunks(n).collect();
+                let c = &c[p * statistics.len()..][..statistics.len()];
+                let of_read =
+                    |s: &&[i8]| statistics.of(s).iter().zip(c).map(|(r, c)| r * c).sum::<f64>();
+                let u: Vec<f64> = reads.iter().map(of_read).collect();
+                let mean = u.iter().sum::<f64>() / n_reads as f64;
+                let expected = |r: &dyn Fn(&[i8]) -> i8| {
+                    let terms = reads.iter().zip(&u).map(|(s, u)| (u - mean) * f64::from(r(s)));
+                    -BETA * terms.sum::<f64>() / (n_reads as f64 - 1.0)
+                };
+                for i in 0..n {
+                    assert!((g.fields[p * n + i] - expected(&|s| s[i])).abs() < 1e-12, "{n} {i}");
+                    for j in 0..n {
+                        let entry = g.couplings[(p * n + i) * n + j];
+                        let expected = if i < j { expected(&|s| s[i] * s[j]) } else { 0.0 };
+                        assert!((entry - expected).abs() < 1e-12, "{n} {i} {j}");
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// Over many draws of 2 and 8 reads, within 5 standard errors for every coefficient.
 #[test]
 fn the_covariance_estimator_is_unbiased() {
