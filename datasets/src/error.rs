@@ -35,7 +35,7 @@ impl From<ErrorKind> for Error {
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ErrorKind {
-    #[error("`{}` is not a folder", folder.display())]
+    #[error("`{}` is not a folder: give the one that holds the data set's files", folder.display())]
     NotAFolder { folder: PathBuf },
     #[error("neither `{name}` nor `{name}.gz` is in `{}`", folder.display())]
     Missing { name: &'static str, folder: PathBuf },
