@@ -2,6 +2,7 @@
 
 use burn::config::Config;
 use burn::module::Module;
+use burn::nn::Linear;
 use burn::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig};
 use burn::tensor::{Bool, Device, Tensor};
 use burn_quantum::Error;
@@ -205,25 +206,31 @@ impl TokenAttention {
         })
     }
 
-    /// The attention `other` with the parameters of this one: those of the same path, the four linear
-    /// layers, are taken over, others of `other` stay as they are.
+    /// The attention `other` with the linear layers of this one, for queries, keys, values and outputs. What
+    /// else `other` trains, its biases and couplings, belongs to its kind and stays as it is.
     ///
     /// # Panics
     ///
     /// Panics if the two differ in the size of the linear layers.
-    pub fn transfer_to(self, other: Self) -> Self {
-        let record = match self {
-            Self::Qama(qama) => qama.into_record(),
-            Self::Selection(selection) => selection.into_record(),
-            Self::Bipartite(bipartite) => bipartite.into_record(),
-            Self::Mha(mha) => mha.into_record(),
-        };
-        let record = record.allow_partial(true).allow_unused(true);
-        match other {
-            Self::Qama(qama) => Self::Qama(qama.load_record(record)),
-            Self::Selection(selection) => Self::Selection(selection.load_record(record)),
-            Self::Bipartite(bipartite) => Self::Bipartite(bipartite.load_record(record)),
-            Self::Mha(mha) => Self::Mha(mha.load_record(record)),
+    pub fn transfer_to(mut self, mut other: Self) -> Self {
+        for (new, old) in other.linear_layers().into_iter().zip(self.linear_layers()) {
+            if let (Some(new), Some(old)) = (new, old) {
+                // The paper's have no bias.
+                let record = old.clone().into_record().allow_partial(true).allow_unused(true);
+                *new = new.clone().load_record(record);
+            }
+        }
+        other
+    }
+
+    fn linear_layers(&mut self) -> [Option<&mut Linear>; 4] {
+        match self {
+            Self::Qama(a) => [&mut a.query, &mut a.key, &mut a.value, &mut a.output].map(Some),
+            Self::Selection(a) => {
+                [Some(&mut a.query), Some(&mut a.key), Some(&mut a.value), a.output.as_mut()]
+            }
+            Self::Bipartite(a) => [&mut a.query, &mut a.key, &mut a.value, &mut a.output].map(Some),
+            Self::Mha(a) => [&mut a.query, &mut a.key, &mut a.value, &mut a.output].map(Some),
         }
     }
 }

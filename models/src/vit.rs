@@ -341,4 +341,25 @@ mod tests {
             (largest(swapped(AttentionKind::QamaOneKey)), largest(swapped(AttentionKind::Qama)));
         assert!(one_key < 1e-5 && mean_field > 1e-4, "{one_key} {mean_field}");
     }
+
+    /// What a kind of attention trains beside its linear layers is its own.
+    #[test]
+    fn couplings_and_biases_do_not_move_to_another_attention() {
+        let device = Device::flex();
+        let config = VisionTransformerConfig::new([1, 8, 8], 3);
+        let beta = SampleTemperature::Known(1.0);
+        let sampled = config.init_with_sampler(&device, Arc::new(Random::default()), beta, 5);
+        for (kind, bias) in [(AttentionKind::Qama, 1.5), (AttentionKind::QamaScore, -2.0)] {
+            let swapped = sampled.clone().with_attention(kind, &device);
+            let Some(TokenAttention::Qama(new)) = &swapped.blocks[0].attention else {
+                panic!("{kind:?}")
+            };
+            let Some(TokenAttention::Qama(old)) = &sampled.blocks[0].attention else {
+                panic!("a sampled attention")
+            };
+            new.key.weight.val().into_data().assert_eq(&old.key.weight.val().into_data(), true);
+            let biases = new.bias.as_ref().unwrap().val().into_data();
+            assert!(biases.iter::<f32>().all(|b| b == bias), "{kind:?}: {biases:?}");
+        }
+    }
 }

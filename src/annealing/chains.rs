@@ -209,7 +209,7 @@ impl Chains<'_> {
                 n_spins: n,
                 n_reads: 1,
                 fields: &fields,
-                couplings: &couplings,
+                couplings: &vec![&couplings[..]; reads],
                 factors: if stop.now() { &[] } else { &factors },
                 scales: &ones[..reads],
                 units: &ones[..reads],
@@ -274,15 +274,13 @@ impl BatchChains<'_> {
                     .copied()
                     .collect(),
             };
-            let couplings = match models.is_shared() {
-                true => models.couplings(),
-                false => &models.couplings()[first * n * n..][..problems * n * n],
-            };
+            let couplings: Vec<_> =
+                (first..first + problems).map(|p| models.couplings_of(p)).collect();
             pulp::Arch::new().dispatch(batch::Tile {
                 n_spins: n,
                 n_reads,
                 fields: &models.fields()[first * n..][..problems * n],
-                couplings,
+                couplings: &couplings,
                 factors: if stop.now() { &[] } else { &factors },
                 scales: &scales[..problems],
                 units: &units[..problems],

@@ -7,8 +7,10 @@ use std::borrow::Cow;
 /// `P` dense models of `N` spins in single precision, as tensors hold them:
 /// `E_p(s) = sum_i h[p, i] s_i + sum_{i<j} J[p, i, j] s_i s_j`.
 ///
-/// It borrows or owns its slices. Only the entries of `J` above the diagonal are read, so a
-/// symmetric matrix means the same as its upper triangle; what lies elsewhere may even be NaN.
+/// Models that follow each other may share their couplings, `P / G` of them in each of `G` groups.
+///
+/// It borrows or owns its slices. Only the entries of `J` above the diagonal are read, so a symmetric
+/// matrix means the same as its upper triangle; what lies elsewhere may even be NaN.
 ///
 /// ```
 /// use burn_quantum::ising::BatchedIsing;
@@ -24,6 +26,7 @@ use std::borrow::Cow;
 pub struct BatchedIsing<'a> {
     n_problems: usize,
     n_spins: usize,
+    n_groups: usize,
     fields: Cow<'a, [f32]>,
     couplings: Cow<'a, [f32]>,
 }
@@ -34,7 +37,8 @@ impl<'a> BatchedIsing<'a> {
     /// # Shapes
     ///
     /// - fields: `[n_problems, n_spins]`
-    /// - couplings: `[n_problems, n_spins, n_spins]`, or `[n_spins, n_spins]` shared by all
+    /// - couplings: `[n_groups, n_spins, n_spins]`, where the number of groups divides that of the
+    ///   models: 1 if all share them, `n_problems` if none do
     ///
     /// # Errors
     ///
@@ -49,10 +53,12 @@ impl<'a> BatchedIsing<'a> {
         let (fields, couplings) = (fields.into(), couplings.into());
         length("the fields", n_problems.saturating_mul(n_spins), fields.len())?;
         let one = n_spins.saturating_mul(n_spins);
-        if couplings.len() != one {
+        let n_groups = couplings.len().checked_div(one).unwrap_or(1);
+        let is_whole = n_groups.checked_mul(one) == Some(couplings.len());
+        if !is_whole || n_groups == 0 || !n_problems.is_multiple_of(n_groups) {
             length("the couplings", n_problems.saturating_mul(one), couplings.len())?;
         }
-        let batch = Self { n_problems, n_spins, fields, couplings };
+        let batch = Self { n_problems, n_spins, n_groups, fields, couplings };
         match batch.all_finite() {
             true => Ok(batch),
             false => Err(batch.refusal()),
@@ -99,15 +105,24 @@ impl<'a> BatchedIsing<'a> {
         &self.fields
     }
 
-    /// All couplings, `[n_spins, n_spins]` where [shared](Self::is_shared), else
-    /// `[n_problems, n_spins, n_spins]`.
+    /// All couplings, `[n_groups, n_spins, n_spins]`.
     pub fn couplings(&self) -> &[f32] {
         &self.couplings
     }
 
     /// Whether all models have the same couplings.
     pub fn is_shared(&self) -> bool {
-        self.couplings.len() == self.n_spins * self.n_spins
+        self.n_groups == 1
+    }
+
+    /// The number of groups that share their couplings.
+    pub fn n_groups(&self) -> usize {
+        self.n_groups
+    }
+
+    /// The number of models in each group.
+    pub(crate) fn group_size(&self) -> usize {
+        self.n_problems / self.n_groups.max(1)
     }
 
     /// The fields of one model, `[n_spins]`.
@@ -124,7 +139,7 @@ impl<'a> BatchedIsing<'a> {
     pub fn couplings_of(&self, problem: usize) -> &[f32] {
         assert!(problem < self.n_problems, "problem {problem} of {}", self.n_problems);
         let one = self.n_spins * self.n_spins;
-        let start = if self.is_shared() { 0 } else { problem * one };
+        let start = problem / self.group_size() * one;
         &self.couplings[start..][..one]
     }
 

@@ -28,8 +28,9 @@ pub struct SpinSamples {
 
 /// Draws `n_reads` samples of each model of a batch whose coefficients are tensors.
 ///
-/// Fields `h` are `[n_problems, n_spins]`, couplings `J` `[n_problems, n_spins, n_spins]` or
-/// `[1, n_spins, n_spins]` for all; only entries above the diagonal count. Samplers compute in
+/// Fields `h` are `[n_problems, n_spins]`, couplings `J` `[n_groups, n_spins, n_spins]`: the number of
+/// groups divides that of the models, and those that follow each other in a group share their
+/// couplings. Only entries above the diagonal count. Samplers compute in
 /// single precision. No gradient flows: see [`spin_statistics`].
 ///
 /// # Errors
@@ -168,6 +169,9 @@ pub fn anneal_shots(
 ) -> Result<Tensor<2>, Error> {
     assert!(n_shots > 0, "the number of shots is 0: use at least 1");
     let [batch, n] = check_shapes(&fields, &couplings);
+    if couplings.dims()[0] != 1 {
+        assert_shape!(couplings, [batch, n, n]);
+    }
     assert_shape!(start, [batch, n]);
     assert_shape!(schedule, [_, 2]);
     let to = (fields.device().without_autodiff(), fields.dtype());
@@ -189,11 +193,12 @@ pub fn anneal_shots(
 
 fn check_shapes(fields: &Tensor<2>, couplings: &Tensor<3>) -> [usize; 2] {
     let [n_problems, n] = fields.dims();
-    if couplings.dims()[0] == 1 {
-        assert_shape!(couplings, [1, n, n]);
-    } else {
-        assert_shape!(couplings, [n_problems, n, n]);
-    }
+    let [n_groups, ..] = couplings.dims();
+    assert_shape!(couplings, [_, n, n]);
+    assert!(
+        n_groups == n_problems || n_groups > 0 && n_problems.is_multiple_of(n_groups),
+        "couplings of {n_groups} groups cannot be shared by {n_problems} models: use a divisor"
+    );
     [n_problems, n]
 }
 

@@ -384,6 +384,23 @@ fn annealing_finds_planted_configurations_of_any_size_and_scale() {
     }
 }
 
+/// Groups of seven problems, which registers of sixteen lanes cross.
+#[test]
+fn shared_couplings_are_those_of_each_problem_of_a_group() {
+    let (n_groups, size, n) = (3, 7, 5);
+    let apart = batch(n_groups * size, n, 8);
+    let groups = apart.couplings().chunks(size * n * n);
+    let shared: Vec<f32> = groups.clone().flat_map(|group| group[..n * n].to_vec()).collect();
+    let each: Vec<f32> = groups.flat_map(|group| group[..n * n].repeat(size)).collect();
+    let with = |j: Vec<f32>| BatchedIsing::new(n_groups * size, n, apart.fields(), j).unwrap();
+    for sampler in all_samplers() {
+        let sets =
+            [shared.clone(), each.clone()].map(|j| sampler.sample_batch(&with(j), 3).unwrap());
+        assert_eq!(sets[0].spins(), sets[1].spins(), "{sampler:?}");
+        assert_eq!(sets[0].energies(), sets[1].energies(), "{sampler:?}");
+    }
+}
+
 #[test]
 fn a_problem_gives_the_same_samples_alone_and_in_a_batch() {
     let models = batch(1000, 12, 6);

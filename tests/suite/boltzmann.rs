@@ -258,12 +258,12 @@ fn the_straight_through_estimator_differentiates_conditional_means() {
 #[test]
 fn shared_couplings_get_the_sum_over_the_problems() {
     let mut rng = rng(6);
-    // More problems than are summed at once.
-    let (n, n_problems) = (3, 70);
+    // More problems of a group than are summed at once, and a rest.
+    let (n, n_problems) = (3, 140);
     let one = Enumerated::new(&mut rng, n, 0.5);
     let fields = uniform(&mut rng, n_problems * n, 1.0);
     let fields: Vec<f32> = fields.iter().map(|&h| h as f32).collect();
-    let (shared, apart) = (one.couplings.clone(), one.couplings.repeat(n_problems));
+    let other = Enumerated::new(&mut rng, n, 0.5);
     let n_values = n_problems * 4 * n;
     let spins: Vec<i8> = (0..n_values).map(|_| if rng.random() { 1 } else { -1 }).collect();
     let statistics = SpinStatistics::spins(n);
@@ -281,12 +281,19 @@ fn shared_couplings_get_the_sum_over_the_problems() {
     };
     use IsingEstimator::*;
     for estimator in [Covariance, MeanField, StraightThrough] {
-        let (a, b) = (gradient(shared.clone(), estimator), gradient(apart.clone(), estimator));
-        assert_eq!(a.fields, b.fields);
-        let entry = |k: usize| b.couplings.iter().skip(k).step_by(n * n).sum();
-        let sum: Vec<f64> = (0..n * n).map(entry).collect();
-        assert!(max_difference(&a.couplings, &sum) < 1e-12);
-        assert!(sum[1].abs() > 0.1, "{estimator:?}: a sum that can be seen");
+        for groups in [vec![&one.couplings], vec![&one.couplings, &other.couplings]] {
+            let size = n_problems / groups.len();
+            let shared = groups.iter().flat_map(|j| j.iter().copied()).collect();
+            let apart = groups.iter().flat_map(|j| j.repeat(size)).collect();
+            let (a, b) = (gradient(shared, estimator), gradient(apart, estimator));
+            assert_eq!(a.fields, b.fields);
+            let of_group = |each: &[f64]| -> Vec<f64> {
+                (0..n * n).map(|k| each.iter().skip(k).step_by(n * n).sum()).collect()
+            };
+            let sums: Vec<_> = b.couplings.chunks(size * n * n).map(of_group).collect();
+            assert!(max_difference(&a.couplings, &sums.concat()) < 1e-12);
+            assert!(sums.iter().all(|sum| sum[1].abs() > 0.1), "{estimator:?}: a visible sum");
+        }
     }
 }
 

@@ -149,17 +149,19 @@ fn energies_of_anything_but_spins_are_a_programming_error() {
 
 #[test]
 fn a_batch_holds_its_problems() {
-    let (p, n) = (5, 7);
+    let (p, n) = (6, 7);
     let f32s = |seed, len| -> Vec<f32> {
         uniform(&mut rng(seed), len, 2.0).into_iter().map(|v| v as f32).collect()
     };
     let (h, each) = (f32s(1, p * n), f32s(2, p * n * n));
-    for (j, shared) in [(&each[..], false), (&each[..n * n], true)] {
-        let batch = BatchedIsing::new(p, n, &h[..], j).unwrap();
-        assert_eq!(batch.is_shared(), shared);
+    for n_groups in [p, 3, 1] {
+        let groups = &each[..n_groups * n * n];
+        let batch = BatchedIsing::new(p, n, &h[..], groups).unwrap();
+        assert_eq!((batch.n_groups(), batch.is_shared()), (n_groups, n_groups == 1));
         for k in 0..p {
             let model = batch.problem(k);
             let (h, j) = (batch.fields_of(k), batch.couplings_of(k));
+            assert_eq!(j, &groups[k * n_groups / p * n * n..][..n * n]);
             for s in spins(n) {
                 let h: Vec<f64> = h.iter().map(|&h| h.into()).collect();
                 let j: Vec<f64> = j.iter().map(|&j| j.into()).collect();
@@ -179,6 +181,8 @@ fn a_batch_reads_only_above_the_diagonal() {
     let message = |h: Vec<f32>, j: Vec<f32>| BatchedIsing::new(2, 2, h, j).unwrap_err().to_string();
     assert!(message(vec![0.0; 3], vec![0.0; 4]).contains("expected 4"));
     assert!(message(vec![0.0; 4], vec![0.0; 5]).contains("expected 8"));
+    // Two models are not shared out among three groups.
+    assert!(message(vec![0.0; 4], vec![0.0; 12]).contains("expected 8"));
     assert!(message(vec![0.0, 0.0, nan, 0.0], vec![0.0; 4]).contains("field [1, 0] is NaN"));
     let mut j = vec![0.0; 8];
     j[5] = f32::NEG_INFINITY;

@@ -6,8 +6,8 @@ use burn::module::{Module, Param};
 use burn::nn::attention::{MhaInput, MultiHeadAttentionConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Bool, Device, Tensor, TensorData};
-use burn_quantum::annealing::Random;
+use burn::tensor::{Bool, DType::F32, Device, Tensor, TensorData};
+use burn_quantum::annealing::{AllOn, GibbsSampler, Random, SimulatedAnnealing};
 use burn_quantum::gradient::{Alpha, HybridGradient, IsingEstimator};
 use burn_quantum::nn::SampleTemperature;
 use burn_quantum::nn::attention::*;
@@ -22,7 +22,7 @@ fn config() -> QamaConfig {
 
 fn f64s(seed: u64, dims: [usize; 3], device: &Device) -> Tensor<3> {
     let values = uniform(&mut rng(seed), dims.iter().product(), 1.0);
-    tensor(&values, dims, device, burn::tensor::DType::F32)
+    tensor(&values, dims, device, F32)
 }
 
 fn mask<const R: usize>(values: Vec<bool>, dims: [usize; R], device: &Device) -> Tensor<R, Bool> {
@@ -137,12 +137,23 @@ fn weights_of_a_burn_attention_load_and_the_rest_stays() {
     assert_eq!(values(layer.bias.unwrap().val()), [-0.5; HEADS]);
 }
 
+/// The same weights in every run, as large as the random ones.
+fn fixed(mut layer: Qama, device: &Device) -> Qama {
+    let mut rng = rng(2);
+    for linear in [&mut layer.query, &mut layer.key, &mut layer.value, &mut layer.output] {
+        let weight = uniform(&mut rng, D * D, (D as f64).powf(-0.5));
+        linear.weight = Param::from_tensor(tensor(&weight, [D, D], device, F32));
+        linear.bias = Some(Param::from_tensor(tensor(&weight[..D], [D], device, F32)));
+    }
+    layer
+}
+
 fn with_strong_couplings(config: &QamaConfig, device: &Device) -> Qama {
-    let mut layer = config.init(device);
+    let mut layer = fixed(config.init(device), device);
     if let Some(raw) = &mut layer.coupling {
         let dims = raw.val().dims();
         let strong = uniform(&mut rng(3), dims.iter().product(), 2.0);
-        *raw = Param::from_tensor(tensor(&strong, dims, device, burn::tensor::DType::F32));
+        *raw = Param::from_tensor(tensor(&strong, dims, device, F32));
     }
     layer
 }
@@ -175,67 +186,70 @@ fn samples_have_the_boltzmann_means_of_the_energy_in_the_docs() {
         let input = QamaInput::self_attn(x.clone()).mask_pad(pad).mask_attn(causal(2, 5, &device));
         let selection = values(layer.forward(input).selection);
         let visible = |b: usize, q: usize, j: usize| j <= q && !(b == 1 && j == 4);
-        let theta = theta(&layer, config.field, &x, visible);
-        let w = |b: usize, h: usize, i: usize, j: usize| coupling(&layer, &config, &x, b, h, i, j);
-        for b in 0..2 {
-            for h in 0..HEADS {
-                for q in 0..5 {
-                    let row = ((b * HEADS + h) * 5 + q) * 5;
-                    let mut sums = [0.0; 6];
-                    for bits in 0..32usize {
-                        let on = |j: usize| bits >> j & 1 == 1;
-                        if (0..5).any(|j| on(j) && !visible(b, q, j)) {
-                            continue;
-                        }
-                        let mut energy = 0.0;
-                        for i in (0..5).filter(|&i| on(i)) {
-                            energy -= theta[row + i];
-                            energy -= (0..i).filter(|&j| on(j)).map(|j| w(b, h, i, j)).sum::<f64>();
-                        }
-                        let weight = (-BETA * energy).exp();
-                        sums[5] += weight;
-                        (0..5).filter(|&j| on(j)).for_each(|j| sums[j] += weight);
-                    }
-                    for j in 0..5 {
-                        let exact = sums[j] / sums[5];
-                        let error = (exact * (1.0 - exact) / 20_000.0).sqrt();
-                        let measured = selection[row + j];
-                        assert!((measured - exact).abs() <= 5.0 * error, "{measured} {exact}");
-                    }
-                }
-            }
+        let exact = exact_selection(&layer, &config, &x, visible);
+        for (measured, exact) in selection.iter().zip(exact) {
+            let error = (exact * (1.0 - exact) / 20_000.0).sqrt();
+            assert!((measured - exact).abs() <= 5.0 * error, "{measured} {exact}");
         }
     }
 }
 
-/// `W_ij` by the formulas of [`QamaCoupling`], one number at a time.
-fn coupling(
+/// `<z>` of two sequences of five keys, from all subsets of the keys that a query may select.
+fn exact_selection(
     layer: &Qama,
     config: &QamaConfig,
     x: &Tensor<3>,
-    b: usize,
-    h: usize,
-    i: usize,
-    j: usize,
-) -> f64 {
-    // The last key of the second sequence is padding.
-    let n = if b == 1 { 4.0 } else { 5.0 };
+    visible: impl Fn(usize, usize, usize) -> bool,
+) -> Vec<f64> {
+    let theta = theta(layer, config.field, x, &visible);
+    let w = couplings(layer, config, x);
+    let mut means = Vec::new();
+    for row in 0..2 * HEADS * 5 {
+        let (b, q) = (row / 5 / HEADS, row % 5);
+        let w = |i: usize, j: usize| w[(row / 5 * 5 + i) * 5 + j];
+        let mut sums = [0.0; 6];
+        for bits in 0..32usize {
+            let on = |j: usize| bits >> j & 1 == 1;
+            if (0..5).any(|j| on(j) && !visible(b, q, j)) {
+                continue;
+            }
+            let mut energy = 0.0;
+            for i in (0..5).filter(|&i| on(i)) {
+                energy -= theta[row * 5 + i];
+                energy -= (0..i).filter(|&j| on(j)).map(|j| w(i, j)).sum::<f64>();
+            }
+            let weight = (-BETA * energy).exp();
+            sums[5] += weight;
+            (0..5).filter(|&j| on(j)).for_each(|j| sums[j] += weight);
+        }
+        means.extend((0..5).map(|j| sums[j] / sums[5]));
+    }
+    means
+}
+
+/// `W` by the formulas of [`QamaCoupling`], one number at a time, `[batch, heads, 5, 5]`.
+fn couplings(layer: &Qama, config: &QamaConfig, x: &Tensor<3>) -> Vec<f64> {
     let raw = values(layer.coupling.as_ref().unwrap().val());
-    let bounded = match config.coupling {
-        QamaCoupling::Learned { max_keys } => {
-            let at = |i: usize, j: usize| raw[(h * max_keys + i) * max_keys + j];
-            (0.5 * (at(i, j) + at(j, i))).tanh()
-        }
-        _ => {
-            let key = values(layer.key.forward(x.clone()));
-            let d = D / HEADS;
-            let of = |i: usize| &key[(b * 5 + i) * D + h * d..][..d];
-            let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-            let (ki, kj) = (of(i), of(j));
-            raw[h].tanh() * dot(ki, kj).powi(2) / (dot(ki, ki) * dot(kj, kj))
-        }
+    let (key, d) = (values(layer.key.forward(x.clone())), D / HEADS);
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let of = |k: usize| {
+        let (b, h, i, j) = (k / 25 / HEADS, k / 25 % HEADS, k / 5 % 5, k % 5);
+        let bounded = match config.coupling {
+            QamaCoupling::Learned { max_keys } => {
+                let at = |i: usize, j: usize| raw[(h * max_keys + i) * max_keys + j];
+                (0.5 * (at(i, j) + at(j, i))).tanh()
+            }
+            _ => {
+                let of = |i: usize| &key[(b * 5 + i) * D + h * d..][..d];
+                let (ki, kj) = (of(i), of(j));
+                raw[h].tanh() * dot(ki, kj).powi(2) / (dot(ki, ki) * dot(kj, kj))
+            }
+        };
+        // The last key of the second sequence is padding.
+        let n = if b == 1 { 4.0 } else { 5.0 };
+        2.0 * bounded / (BETA * n)
     };
-    2.0 * bounded / (BETA * n)
+    (0..x.dims()[0] * HEADS * 25).map(of).collect()
 }
 
 #[test]
@@ -246,14 +260,13 @@ fn the_mean_field_solves_its_equation() {
         let x = f64s(5, [1, 5, D], &device);
         let m = values(layer.forward(QamaInput::self_attn(x.clone())).selection);
         let theta = theta(&layer, config.field, &x, |_, _, _| true);
+        let w = couplings(&layer, &config, &x);
         for h in 0..HEADS {
             for q in 0..5 {
                 let row = (h * 5 + q) * 5;
                 for i in 0..5 {
                     let others = (0..5).filter(|&j| j != i);
-                    let pull: f64 = others
-                        .map(|j| coupling(&layer, &config, &x, 0, h, i, j) * m[row + j])
-                        .sum();
+                    let pull: f64 = others.map(|j| w[(h * 5 + i) * 5 + j] * m[row + j]).sum();
                     let expected = 1.0 / (1.0 + (-BETA * (theta[row + i] + pull)).exp());
                     assert!((m[row + i] - expected).abs() < 1e-5);
                 }
@@ -311,7 +324,6 @@ fn gradients_of_the_mean_field_agree_with_central_differences() {
 /// One head, or one query: swapped axes of length one, behind which Burn's GPU kernels have erred.
 #[test]
 fn axes_of_length_one_have_the_gradient_of_central_differences() {
-    use burn::tensor::DType::F32;
     for (name, device) in devices() {
         for (heads, n_queries) in [(1, 3), (2, 1), (1, 1)] {
             let config = QamaConfig::new(D, heads).with_dropout(0.0).with_initial_bias(Some(0.2));
@@ -336,11 +348,20 @@ fn param<const R: usize>(tensor: Tensor<R>) -> Param<Tensor<R>> {
     Param::initialized(burn::module::ParamId::new(), tensor)
 }
 
-/// Later tokens must not move earlier outputs by a bit, and padding must not move anything.
+/// Neither later tokens nor padding move an output by a bit, also while a chain is not in equilibrium.
 #[test]
 fn nothing_masked_leaks() {
     for (name, device) in devices() {
+        let gibbs = |config: QamaConfig, n: usize| {
+            config.with_selection(QamaSelection::Gibbs).with_n_iterations(n)
+        };
+        let one_key = QamaConfig::new(D, HEADS).with_dropout(0.0);
+        let one_key = one_key.with_selection(QamaSelection::ExactlyOne);
+        let mut configs = vec![one_key.with_coupling(QamaCoupling::None)];
         for config in with_couplings() {
+            configs.extend([gibbs(config.clone(), 1), gibbs(config.clone(), 4), config]);
+        }
+        for config in configs {
             let layer = with_strong_couplings(&config, &device);
             let x = f64s(8, [2, 5, D], &device);
             let run = |x: Tensor<3>| {
@@ -349,15 +370,200 @@ fn nothing_masked_leaks() {
             };
             let later = f64s(9, [2, 2, D], &device);
             let changed = Tensor::cat(vec![x.clone().narrow(1, 0, 3), later], 1);
-            assert_eq!(run(x.clone()), run(changed), "{name}");
-            let short = layer.forward(QamaInput::self_attn(x.clone()));
-            let padding = f64s(10, [2, 1, D], &device) * 7.0;
-            let long = Tensor::cat(vec![x.clone(), padding], 1);
-            let pad = mask((0..12).map(|k| k % 6 == 5).collect(), [2, 6], &device);
-            let padded = layer.forward(QamaInput::self_attn(long).mask_pad(pad));
-            let (a, b) = (values(short.context), values(padded.context.narrow(1, 0, 5)));
-            assert!(max_difference(&a, &b) < 1e-5, "{name}: {}", max_difference(&a, &b));
+            assert_eq!(run(x.clone()), run(changed), "{name}: {config}");
+
+            let padded = |padding: Tensor<3>| {
+                let long = Tensor::cat(vec![x.clone(), padding], 1);
+                let pad = mask((0..12).map(|k| k % 6 == 5).collect(), [2, 6], &device);
+                let out = layer.forward(QamaInput::self_attn(long).mask_pad(pad));
+                values(out.context.narrow(1, 0, 5))
+            };
+            let padding = f64s(10, [2, 1, D], &device);
+            let other = padded(padding.clone() * -1e6);
+            assert_eq!(padded(padding), other, "{name}: {config}");
+            // Other numbers of keys take other random numbers.
+            if config.selection != QamaSelection::Gibbs {
+                let short = values(layer.forward(QamaInput::self_attn(x.clone())).context);
+                assert!(max_difference(&short, &other) < 1e-5, "{name}: {config}");
+            }
         }
+    }
+}
+
+/// A sampler that ignores the model must not select what is masked either.
+#[test]
+fn no_sampler_selects_a_masked_key() {
+    for (_, device) in devices() {
+        let layer = config().with_n_reads(2).init_with_sampler(
+            &device,
+            std::sync::Arc::new(AllOn),
+            SampleTemperature::Known(1.0),
+        );
+        let pad = mask((0..8).map(|k| k % 4 == 3).collect(), [2, 4], &device);
+        let x = QamaInput::self_attn(f64s(20, [2, 4, D], &device)).mask_pad(pad);
+        let out = layer.forward(x.mask_attn(causal(2, 4, &device)));
+        let visible = |k: usize| f64::from(k % 4 <= k / 4 % 4 && k % 4 != 3);
+        let expected: Vec<f64> = (0..2 * HEADS * 16).map(visible).collect();
+        assert_eq!(values(out.selection.clone()), expected);
+        assert_eq!(values(out.selected_fraction()), [1.0; HEADS]);
+    }
+}
+
+/// Samplers that set their schedule by the largest coefficients find the same model beside padding.
+#[test]
+fn padding_does_not_heat_an_annealer() {
+    let device = device();
+    let annealer = SimulatedAnnealing::default().with_n_sweeps(16).with_seed(3);
+    let config = config().with_field(QamaField::Score).with_initial_bias(Some(0.0));
+    let layer = config.with_n_reads(4000).init_with_sampler(
+        &device,
+        std::sync::Arc::new(annealer),
+        SampleTemperature::Known(1.0),
+    );
+    let layer = fixed(layer, &device);
+    let x = f64s(21, [1, 6, D], &device) * 4.0;
+    let short = values(layer.forward(QamaInput::self_attn(x.clone())).selection);
+    let long = Tensor::cat(vec![x, f64s(22, [1, 1, D], &device)], 1);
+    let pad = mask((0..7).map(|k| k == 6).collect(), [1, 7], &device);
+    let padded = layer.forward(QamaInput::self_attn(long).mask_pad(pad)).selection;
+    let padded = values(padded.narrow(2, 0, 6).narrow(3, 0, 6));
+    // The unit of the schedule counts one more spin, which changes the last temperature a little.
+    assert!(max_difference(&short, &padded) < 0.08, "{}", max_difference(&short, &padded));
+    assert!(short.iter().any(|p| *p > 0.9), "an annealer is cold: {short:?}");
+}
+
+/// One call of the layer is one call of each head's estimator, however large the batch.
+#[test]
+fn a_schedule_of_the_gradient_counts_calls() {
+    let device = device().autodiff();
+    let alpha = Alpha::Scheduled { start: 0.0, end: 1.0, n_calls: 4 };
+    let gradient = HybridGradient { alpha, classical: IsingEstimator::MeanField };
+    let layer = config().with_selection(QamaSelection::Gibbs).with_gradient(gradient);
+    let layer = layer.init(&device);
+    for call in 0..3 {
+        let out = layer.forward(QamaInput::self_attn(f64s(23, [5, 4, D], &device)));
+        out.context.sum().backward();
+        let shares = layer.gradient_reports().into_iter().map(|report| report.unwrap().alpha);
+        assert_eq!(shares.collect::<Vec<_>>(), [f64::from(call) / 4.0; HEADS]);
+    }
+}
+
+/// Where no sample selects anything, the gradient must not be that of a division by nothing.
+#[test]
+fn a_query_without_selections_has_a_bounded_gradient() {
+    let device = device().autodiff();
+    for classical in [IsingEstimator::MeanField, IsingEstimator::StraightThrough] {
+        let gradient = HybridGradient { alpha: Alpha::Fixed(1.0), classical };
+        let config = config().with_selection(QamaSelection::Gibbs).with_gradient(gradient);
+        let config = config.with_field(QamaField::Score).with_initial_bias(Some(-12.0));
+        let layer = config.init(&device);
+        let x = f64s(24, [2, 4, D], &device).require_grad();
+        let out = layer.forward(QamaInput::self_attn(x.clone()));
+        assert_eq!(values(out.selection.clone().sum()), [0.0]);
+        let gradient = values(x.grad(&out.context.sum().backward()).unwrap());
+        assert!(gradient.iter().all(|g| g.abs() < 0.1), "{classical:?}: {gradient:?}");
+        assert!(gradient.iter().any(|g| *g != 0.0), "{classical:?}: it knows the way");
+    }
+}
+
+/// Of all parameters, the couplings' too, against central differences of exhaustive sums.
+#[test]
+fn the_covariance_gradient_of_fields_and_couplings_is_that_of_the_distribution() {
+    let device = device().autodiff();
+    for (k, config) in with_couplings().into_iter().enumerate() {
+        let sampled = config.clone().with_normalise(false).with_selection(QamaSelection::Gibbs);
+        let sampled = sampled.with_n_iterations(30).with_n_reads(40_000);
+        let mut layer = with_strong_couplings(&sampled, &device);
+        // Where the bound is not flat.
+        layer.coupling =
+            layer.coupling.map(|raw| raw.map(|raw| (raw * 0.3).detach().require_grad()));
+        // The last key of the second sequence is padding, as `couplings` has it.
+        let x = f64s(25 + k as u64, [2, 5, D], &device) * 2.0;
+        let pad = mask((0..10).map(|k| k == 9).collect(), [2, 5], &device);
+        let c: Vec<f64> =
+            uniform(&mut rng(26), 2 * HEADS * 25, 1.0).iter().map(|c| c.abs()).collect();
+        let weight = tensor(&c, [2, HEADS, 5, 5], &device, F32);
+        let out = layer.forward(QamaInput::self_attn(x.clone()).mask_pad(pad));
+        let grads = (out.selection * weight).sum().backward();
+        let (bias, raw) = (layer.bias.as_ref().unwrap(), layer.coupling.as_ref().unwrap());
+        let found = [bias.val().grad(&grads).map(values), raw.val().grad(&grads).map(values)];
+        let found = found.map(Option::unwrap).concat();
+
+        let mut at = values(bias.val());
+        at.extend(values(raw.val()));
+        let dims = raw.val().dims();
+        let total = |at: &[f64]| {
+            let mut layer = layer.clone().valid();
+            let device = device.clone().without_autodiff();
+            let dtype = burn::tensor::DType::F64;
+            layer.bias = Some(param(tensor(&at[..HEADS], [HEADS], &device, dtype)));
+            layer.coupling = Some(param(tensor(&at[HEADS..], dims, &device, dtype)));
+            let x = x.clone().without_autodiff();
+            let means = exact_selection(&layer, &config, &x, |b, _, j| b == 0 || j < 4);
+            means.iter().zip(&c).map(|(m, c)| m * c).sum::<f64>()
+        };
+        let step = 1e-3;
+        let expected: Vec<f64> = (0..at.len())
+            .map(|k| {
+                let moved = |by: f64| {
+                    let mut at = at.clone();
+                    at[k] += by;
+                    total(&at)
+                };
+                (moved(step) - moved(-step)) / (2.0 * step)
+            })
+            .collect();
+        let error = max_difference(&found, &expected);
+        assert!(error < 0.05, "{k}: {error} {found:?} {expected:?}");
+        assert!(expected[HEADS..].iter().any(|g| g.abs() > 0.15), "{k}: visible: {expected:?}");
+    }
+}
+
+/// Hot spins are free, cold ones follow the ground state: couplings are bounded by `2 / (beta n)`.
+#[test]
+fn both_ends_of_the_temperature() {
+    let device = device();
+    let x = f64s(27, [1, 5, D], &device) * 4.0;
+    for (selection, error) in [(QamaSelection::MeanField, 1e-4), (QamaSelection::Gibbs, 0.04)] {
+        let config = config().with_field(QamaField::Score).with_initial_bias(Some(0.0));
+        let config = match selection {
+            QamaSelection::Gibbs => config.with_n_reads(4000),
+            _ => config,
+        };
+        let config = config.with_selection(selection);
+        let run = |layer: &Qama| values(layer.forward(QamaInput::self_attn(x.clone())).selection);
+        let hot = config.clone().with_beta(1e-5).with_coupling(QamaCoupling::None).init(&device);
+        let hot = fixed(hot, &device);
+        assert!(run(&hot).iter().all(|p| (p - 0.5).abs() < error), "{selection:?}");
+
+        let cold = fixed(config.with_beta(300.0).init(&device), &device);
+        let fields = theta(&cold, QamaField::Score, &x, |_, _, _| true);
+        let m = run(&cold);
+        let sure: Vec<_> = fields.iter().zip(&m).filter(|(theta, _)| theta.abs() > 0.05).collect();
+        let on = sure.iter().filter(|(theta, _)| **theta > 0.0).count();
+        assert!(on > 5 && on < sure.len() - 5, "keys of both kinds: {on} of {}", sure.len());
+        for (theta, p) in sure {
+            assert!((p - f64::from(*theta > 0.0)).abs() < 1e-3, "{selection:?}: {theta} {p}");
+        }
+    }
+}
+
+/// Tokens in another order give the same outputs in that order, unless couplings are of places.
+#[test]
+fn the_order_of_tokens_does_not_matter() {
+    let device = device();
+    let order = [3, 0, 4, 1, 2];
+    for config in with_couplings() {
+        let layer = with_strong_couplings(&config, &device);
+        if matches!(config.coupling, QamaCoupling::Learned { .. }) {
+            continue; // Couplings of places.
+        }
+        let x = f64s(28, [2, 5, D], &device);
+        let permuted =
+            |x: &Tensor<3>| Tensor::cat(order.map(|i| x.clone().narrow(1, i, 1)).into(), 1);
+        let out = layer.forward(QamaInput::self_attn(x.clone())).context;
+        let other = layer.forward(QamaInput::self_attn(permuted(&x))).context;
+        assert!(max_difference(&values(permuted(&out)), &values(other)) < 1e-5);
     }
 }
 
@@ -424,7 +630,7 @@ fn the_sampled_gradient_is_that_of_the_distribution() {
     let device = device().autodiff();
     let base = config().with_coupling(QamaCoupling::None).with_normalise(false);
     let base = base.with_initial_bias(Some(0.0));
-    let exact = base.clone().init(&device);
+    let exact = fixed(base.clone().init(&device), &device);
     let record = || ModuleRecord::from_bytes(exact.clone().into_record().into_bytes().unwrap());
     let sampled = base.with_selection(QamaSelection::Gibbs).with_n_reads(20_000);
     let sampled = sampled.init(&device).load_record(record().unwrap());
@@ -432,7 +638,7 @@ fn the_sampled_gradient_is_that_of_the_distribution() {
     let gradient = |layer: &Qama| {
         let out = layer.forward(QamaInput::self_attn(x.clone())).context;
         let c = uniform(&mut rng(16), 3 * D, 1.0);
-        let c = tensor(&c, [1, 3, D], &device, burn::tensor::DType::F32);
+        let c = tensor(&c, [1, 3, D], &device, F32);
         let grads = (out * c).sum().backward();
         [layer.query.weight.val(), layer.value.weight.val()]
             .map(|w| values(w.grad(&grads).unwrap()))
@@ -452,6 +658,33 @@ fn any_sampler_serves() {
     let out = layer.forward(QamaInput::self_attn(f64s(17, [1, 4, D], &device)));
     // Spins that do not care for their fields.
     assert!(values(out.selection).iter().all(|p| (p - 0.5).abs() < 5.0 * 0.025));
+}
+
+/// The samples of a known temperature tell it, and the gradient is as large.
+#[test]
+fn an_estimated_temperature_gives_the_gradient_of_a_known_one() {
+    let device = device().autodiff();
+    let run = |layer: &Qama| {
+        let x = (f64s(29, [2, 4, D], &device) * 2.0).detach().require_grad();
+        let out = layer.forward(QamaInput::self_attn(x.clone()));
+        let grads = out.context.square().sum().backward();
+        let coupling = layer.coupling.as_ref().unwrap().val();
+        [values(x.grad(&grads).unwrap()), values(coupling.grad(&grads).unwrap())]
+    };
+    let layer = |temperature| {
+        let gibbs = std::sync::Arc::new(GibbsSampler::new(BETA).with_n_sweeps(20));
+        let config = config().with_n_reads(2000).with_initial_bias(Some(0.0));
+        fixed(config.init_with_sampler(&device, gibbs, temperature), &device)
+    };
+    let known = layer(SampleTemperature::Known(BETA));
+    let bytes = known.clone().into_record().into_bytes().unwrap();
+    let estimated = layer(SampleTemperature::Estimated);
+    let estimated = estimated.load_record(ModuleRecord::from_bytes(bytes).unwrap());
+    for (known, estimated) in run(&known).iter().zip(run(&estimated)) {
+        let largest = known.iter().fold(0f64, |max, g| max.max(g.abs()));
+        let error = max_difference(known, &estimated);
+        assert!(error > 0.0 && error < 0.1 * largest, "{error} of {largest}");
+    }
 }
 
 #[test]
@@ -523,6 +756,19 @@ fn a_mask_of_another_length() {
     let hidden = mask(vec![false; 3], [1, 3], &device);
     let x = Tensor::zeros([1, 4, D], &device);
     config().init(&device).forward(QamaInput::self_attn(x).mask_pad(hidden));
+}
+
+#[test]
+#[should_panic(expected = "without couplings the mean field knows no iterations")]
+fn iterations_without_couplings() {
+    config().with_coupling(QamaCoupling::None).with_n_iterations(9).init(&device());
+}
+
+#[test]
+#[should_panic(expected = "beta is 0: use a positive number")]
+fn a_temperature_that_is_none_beside_a_sampler() {
+    let sampler = std::sync::Arc::new(Random::default());
+    config().with_beta(0.0).init_with_sampler(&device(), sampler, SampleTemperature::Known(1.0));
 }
 
 #[test]

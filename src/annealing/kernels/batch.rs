@@ -13,9 +13,8 @@ pub(in super::super) struct Tile<'a> {
     pub n_reads: usize,
     /// Fields of the tile's problems, `[problems, n_spins]`.
     pub fields: &'a [f32],
-    /// `[problems, n_spins, n_spins]`, or `[n_spins, n_spins]` for all; the part above the diagonal
-    /// counts.
-    pub couplings: &'a [f32],
+    /// `[n_spins, n_spins]` of each problem; the part above the diagonal counts.
+    pub couplings: &'a [&'a [f32]],
     /// [`threshold_factor`](super::threshold_factor) of each sweep, for coefficients of unit scale.
     pub factors: &'a [f32],
     /// By how much each problem's thresholds are larger, `[problems]`.
@@ -129,18 +128,18 @@ impl Tile<'_> {
     #[inline(always)]
     fn pack(&self, lanes: usize, couplings: &mut [f32], h: &mut [f32]) {
         let n = self.n_spins;
-        let shared = self.couplings.len() == n * n;
+        debug_assert_eq!(self.couplings.len(), self.units.len());
         for (l, &unit) in self.units.iter().enumerate() {
             for i in 0..n {
                 h[i * lanes + l] = unit * self.fields[l * n + i];
             }
         }
-        let one = if shared { 0 } else { n * n };
         for i in 0..n {
             for j in i + 1..n {
                 let mut line = [0.0; 16];
-                for (l, &unit) in self.units.iter().enumerate() {
-                    line[l] = unit * self.couplings[l * one + i * n + j];
+                for ((value, &unit), matrix) in line.iter_mut().zip(self.units).zip(self.couplings)
+                {
+                    *value = unit * matrix[i * n + j];
                 }
                 couplings[(i * n + j) * lanes..][..lanes].copy_from_slice(&line[..lanes]);
                 couplings[(j * n + i) * lanes..][..lanes].copy_from_slice(&line[..lanes]);

@@ -350,6 +350,7 @@ mod tests {
         let mut random =
             |len: usize| -> Vec<f32> { (0..len).map(|_| (rng.uniform() - 0.5) as f32).collect() };
         let (fields, couplings) = (random(4 * n), random(4 * n * n));
+        let matrices: Vec<&[f32]> = couplings.chunks(n * n).collect();
         let factors: Vec<f32> = (1..30).map(|k| threshold_factor(0.1 * f64::from(k))).collect();
         let orders = permutations(n, 4, &mut Xoshiro::new(4, 5, 6));
         let tile = |gibbs: bool, narrow: Option<pulp::x86::V3>| {
@@ -358,7 +359,7 @@ mod tests {
                 n_spins: n,
                 n_reads: 2,
                 fields: &fields,
-                couplings: &couplings,
+                couplings: &matrices,
                 factors: &factors,
                 scales: &[1.0; 4],
                 units: &[1.0; 4],

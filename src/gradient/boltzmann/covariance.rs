@@ -17,20 +17,25 @@ pub(super) fn of_all(sampled: &SampledModels<'_>, cotangent: &[f64]) -> IsingGra
     if fields.is_empty() {
         return IsingGradient { fields, couplings };
     }
-    let group = if sampled.models.is_shared() { GROUP } else { 1 };
-    let sums_of_group = |(g, fields): (usize, &mut [f64])| {
+    let size = sampled.models.group_size();
+    let part = size.min(GROUP);
+    let sums_of_part = |(first, fields): (usize, &mut [f64])| {
         let mut sums = vec![0.0; n * n.next_multiple_of(LANES)];
         for (k, fields) in fields.chunks_exact_mut(n).enumerate() {
-            add_problem(&sampled.problem(cotangent, g * group + k), fields, &mut sums);
+            add_problem(&sampled.problem(cotangent, first + k), fields, &mut sums);
         }
-        sums
+        (first / size, sums)
     };
-    let groups = fields.par_chunks_mut(group * n).enumerate();
-    let groups = groups.with_min_len(sampled.min_problems().div_ceil(group));
-    let sums: Vec<_> = groups.map(sums_of_group).collect();
-    for (g, sums) in sums.iter().enumerate() {
-        let first = if sampled.models.is_shared() { 0 } else { g * n * n };
-        let rows = couplings[first..first + n * n].chunks_exact_mut(n);
+    // The last part of a group may be smaller.
+    let parts = fields.chunks_mut(size * n).enumerate().flat_map(|(g, fields)| {
+        let parts = fields.chunks_mut(part * n).enumerate();
+        parts.map(move |(k, fields)| (g * size + k * part, fields))
+    });
+    let parts: Vec<_> = parts.collect();
+    let parts = parts.into_par_iter().with_min_len(sampled.min_problems().div_ceil(part));
+    let sums: Vec<_> = parts.map(sums_of_part).collect();
+    for (g, sums) in &sums {
+        let rows = couplings[g * n * n..][..n * n].chunks_exact_mut(n);
         for (i, (row, sums)) in rows.zip(sums.chunks_exact(sums.len() / n)).enumerate() {
             let above = row.iter_mut().zip(sums).skip(i + 1);
             above.for_each(|(sum, x)| *sum += x);

@@ -64,8 +64,8 @@ pub struct SampledModels<'a> {
 pub struct IsingGradient {
     /// By the fields, `[n_problems, n_spins]`.
     pub fields: Vec<f64>,
-    /// By the couplings above the diagonal, zero elsewhere: `[n_problems, n_spins, n_spins]`, or
-    /// `[n_spins, n_spins]` where all models share them.
+    /// By the couplings above the diagonal, zero elsewhere: `[n_groups, n_spins, n_spins]`, summed over
+    /// the models that share them.
     pub couplings: Vec<f64>,
 }
 
@@ -215,9 +215,9 @@ impl SampledModels<'_> {
         let n = self.models.n_spins();
         let fields = parts.iter().flat_map(|part| part.fields.iter().copied()).collect();
         let mut couplings = vec![0.0; self.models.couplings().len()];
-        let matrix = (n * n).max(1);
+        let group = self.models.group_size();
         for (p, part) in parts.iter().enumerate() {
-            let start = if self.models.is_shared() { 0 } else { p * matrix };
+            let start = p / group * n * n;
             for ((i, j), g) in pairs(n).zip(&part.pairs) {
                 couplings[start + i * n + j] += g;
             }

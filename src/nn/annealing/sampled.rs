@@ -152,6 +152,10 @@ impl Sampling {
         Ok(spin_statistics(fields, couplings, Arc::new(samples)))
     }
 
+    pub fn n_reads(&self) -> usize {
+        self.n_reads
+    }
+
     pub fn report(&self) -> Option<HybridReport> {
         self.state.report()
     }

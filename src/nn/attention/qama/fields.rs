@@ -1,7 +1,6 @@
 //! From scores to the fields of keys.
 
 use super::input::Masks;
-use super::selection::PINNED;
 use burn::config::Config;
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
@@ -27,8 +26,5 @@ pub enum QamaField {
 /// Scores, times `beta`, less the logarithm of the sum of their exponentials over the keys that are
 /// not masked out.
 pub(super) fn relative(scores: Tensor<4>, masks: &Masks) -> Tensor<4> {
-    match &masks.pairs {
-        Some(pairs) => log_softmax(scores + (pairs.clone() - 1.0) * PINNED, 3),
-        None => log_softmax(scores, 3),
-    }
+    log_softmax(masks.lower(scores), 3)
 }

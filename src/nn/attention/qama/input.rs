@@ -2,6 +2,9 @@
 
 use burn::tensor::{Bool, Tensor, assert_shape};
 
+/// As in burn-nn: `exp(-LOWEST)` is 0 in any precision, and half precision can hold it.
+const LOWEST: f64 = 1e4;
+
 /// Input of a [`Qama`](super::Qama), and of the other layouts.
 #[derive(Debug, Clone)]
 pub struct QamaInput {
@@ -91,12 +94,30 @@ impl Masks {
         Self { keys, pairs, like: input.query.clone().without_autodiff() }
     }
 
+    /// Lower than any other score where a key is masked out, whatever its own.
+    pub fn lower(&self, scores: Tensor<4>) -> Tensor<4> {
+        match &self.pairs {
+            Some(pairs) => scores * pairs.clone() + (pairs.clone() - 1.0) * LOWEST,
+            None => scores,
+        }
+    }
+
     /// Zero where a key is masked out.
     pub fn apply(&self, selection: Tensor<4>) -> Tensor<4> {
         match &self.pairs {
             Some(pairs) => selection * pairs.clone(),
             None => selection,
         }
+    }
+
+    /// Which pairs of keys meet, 1 or 0: `[batch, n_queries or 1, n_keys, n_keys]`.
+    pub fn matrices(&self) -> Option<Tensor<4>> {
+        self.pairs.as_ref().map(|pairs| {
+            let [batch, _, n_queries, n] = pairs.dims();
+            let pairs = pairs.clone();
+            pairs.clone().reshape([batch, n_queries, n, 1])
+                * pairs.reshape([batch, n_queries, 1, n])
+        })
     }
 
     /// See [`QamaOutput::visible`].

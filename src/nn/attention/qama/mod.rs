@@ -25,9 +25,6 @@ use input::Masks;
 use selection::Selector;
 use std::sync::Arc;
 
-/// Keeps the normalisation of a query that selects nothing finite.
-const EPSILON: f64 = 1e-6;
-
 /// Configuration to create a [`Qama`] using the [init function](QamaConfig::init).
 #[derive(Config, Debug)]
 pub struct QamaConfig {
@@ -217,7 +214,8 @@ impl QamaConfig {
     }
 
     fn init_with(&self, device: &Device, selector: Selector) -> Qama {
-        let (d_model, n_heads) = (self.d_model, self.n_heads);
+        let (d_model, n_heads, beta) = (self.d_model, self.n_heads, self.beta);
+        assert!(beta > 0.0 && beta.is_finite(), "beta is {beta}: use a positive number");
         assert!(
             n_heads > 0 && d_model.is_multiple_of(n_heads),
             "{n_heads} heads do not divide d_model {d_model}: use a divisor"
@@ -268,11 +266,12 @@ impl Qama {
     ///
     /// # Errors
     ///
-    /// Where the sampler fails, and when its samples are too cold to tell their temperature.
+    /// Where the sampler fails; and where the temperature of its samples is to be estimated, but they are
+    /// too cold to tell it, or no key of the batch may be selected.
     ///
     /// # Panics
     ///
-    /// On other shapes.
+    /// On other shapes, and when the mean field meets NaN or infinity on a CPU backend.
     pub fn try_forward(&self, input: QamaInput) -> Result<QamaOutput, Error> {
         let config = &self.settings.config;
         let [batch, n_queries, _] = input.query.dims();
@@ -297,7 +296,7 @@ impl Qama {
         let context = self.dropout.forward(selection.clone()).matmul(value);
         // Divided after the product, which is smaller: `weights` are for the caller only.
         let (weights, context) = if config.normalise {
-            let sum = selection.clone().sum_dim(3).add_scalar(EPSILON);
+            let sum = self.settings.selector.nonzero(selection.clone().sum_dim(3));
             (selection.clone() / sum.clone(), context / sum)
         } else {
             (selection.clone(), context)

@@ -13,9 +13,6 @@ use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Tensor, s};
 use std::sync::Arc;
 
-/// The field of a spin that must be -1: its probability of +1 is 0 in any precision.
-pub(super) const PINNED: f64 = 1e4;
-
 /// How a [`Qama`](super::Qama) finds `<z>`.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
 pub enum QamaSelection {
@@ -36,12 +33,14 @@ pub(super) enum Selector {
     Sampled(Vec<Sampling>),
 }
 
+/// Keeps the normalisation of a query that selects next to nothing finite.
+const EPSILON: f64 = 1e-6;
+
 impl Selector {
     pub fn new(config: &QamaConfig) -> Self {
-        let beta = config.beta;
-        assert!(beta > 0.0 && beta.is_finite(), "beta is {beta}: use a positive number");
         match config.selection {
             QamaSelection::Gibbs => {
+                let beta = config.beta;
                 let sampler = GibbsSampler::new(beta).with_n_sweeps(config.n_iterations);
                 let sampler: Arc<dyn IsingSampler> = Arc::new(sampler);
                 return Self::sampled(config, &sampler, SampleTemperature::Known(beta));
@@ -60,6 +59,11 @@ impl Selector {
             "n_reads, gradient and seed belong to samplers: set `selection`, or leave them out"
         );
         if config.selection == QamaSelection::MeanField {
+            assert!(
+                config.coupling != super::QamaCoupling::None
+                    || config.n_iterations == defaults.n_iterations,
+                "without couplings the mean field knows no iterations: leave n_iterations out"
+            );
             return Self::MeanField;
         }
         assert!(
@@ -98,6 +102,17 @@ impl Selector {
         }
     }
 
+    /// The sums of a query's selections, to divide by.
+    pub fn nonzero(&self, sums: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::MeanField | Self::ExactlyOne => sums.add_scalar(EPSILON),
+            // Either nothing, or one key of one sample at least: gradients stay below `2 n_reads`.
+            Self::Sampled(heads) => {
+                sums.clamp_min(0.5 / heads.first().map_or(1, Sampling::n_reads) as f64)
+            }
+        }
+    }
+
     /// What fields and couplings are to be multiplied by: samplers apply `beta` themselves.
     pub fn scale(&self, beta: f64) -> f64 {
         match self {
@@ -119,12 +134,8 @@ impl Selector {
             (Self::ExactlyOne, _) => Ok(one_key(theta, masks)),
             (Self::MeanField, None) => Ok(masks.apply(sigmoid(theta))),
             (Self::MeanField, Some(w)) => {
-                let theta = match &masks.pairs {
-                    // The selection of a masked key is exactly 0, and so is its slope.
-                    Some(pairs) => theta * pairs.clone() + (pairs.clone() - 1.0) * PINNED,
-                    None => theta,
-                };
-                Ok(mean_field(theta, w, config.n_iterations))
+                // The selection of a masked key is exactly 0, and so is its slope.
+                Ok(mean_field(masks.lower(theta), w, config.n_iterations))
             }
             (Self::Sampled(heads), couplings) => sample(heads, theta, couplings, masks),
         }
@@ -132,15 +143,13 @@ impl Selector {
 }
 
 fn one_key(scores: Tensor<4>, masks: &Masks) -> Tensor<4> {
-    let Some(pairs) = &masks.pairs else {
-        return softmax(scores, 3);
-    };
     // Masked scores leave the maximum, and their weights the sum; nothing to select gives zeros.
-    let hidden = 1.0 - pairs.clone();
-    masks.apply(softmax(scores - hidden * PINNED, 3))
+    masks.apply(softmax(masks.lower(scores), 3))
 }
 
-/// `z = (1 + s) / 2` turns the energy into `h = -(theta / 2 + sum_j W_j / 4)`, `J = -W / 4`.
+/// `z = (1 + s) / 2` turns the energy into `h = -(theta / 2 + sum_j W_j / 4)`, `J = -W / 4`. The spin
+/// of a masked key has neither a field nor couplings, and is not read: so nothing is asked of
+/// the sampler that would drown the other coefficients.
 fn sample(
     heads: &[Sampling],
     theta: Tensor<4>,
@@ -150,30 +159,28 @@ fn sample(
     let [batch, _, n_queries, n] = theta.dims();
     let mut fields = theta * -0.5;
     if let Some(w) = &couplings {
-        // A masked key pulls at nobody: its spin is pinned to -1, and z = 0.
-        fields = fields - w.clone().sum_dim(2) * 0.25;
+        let pull = match &masks.pairs {
+            Some(pairs) => pairs.clone().matmul(w.clone()),
+            None => w.clone().sum_dim(2),
+        };
+        fields = fields - pull * 0.25;
     }
-    if let Some(pairs) = &masks.pairs {
-        fields = fields * pairs.clone() + (1.0 - pairs.clone()) * PINNED;
-    }
-    let n_groups = couplings.as_ref().map_or(1, |w| w.dims()[0]);
-    let statistics = SpinStatistics::spins(n);
+    let fields = masks.apply(fields);
+    let visible = masks.matrices();
     let mut selections = Vec::with_capacity(heads.len());
     for (h, head) in heads.iter().enumerate() {
-        let fields = fields.clone().slice(s![.., h..h + 1, .., ..]);
-        let rows = fields.reshape([batch * n_queries, n]);
-        let group = batch / n_groups * n_queries;
-        let spins = (0..n_groups).map(|g| {
-            let j = match &couplings {
-                Some(w) => {
-                    w.clone().slice(s![g..g + 1, h..h + 1, .., ..]).reshape([1, n, n]) * -0.25
-                }
-                None => Tensor::zeros([1, n, n], (&rows.device(), rows.dtype())),
-            };
-            head.forward(rows.clone().narrow(0, g * group, group), j, statistics)
-        });
-        let spins = Tensor::cat(spins.collect::<Result<Vec<_>, _>>()?, 0);
+        let rows = fields.clone().slice(s![.., h..h + 1, .., ..]).reshape([batch * n_queries, n]);
+        let j = match &couplings {
+            Some(w) => {
+                let w = w.clone().slice(s![.., h..h + 1, .., ..]) * -0.25;
+                let w = visible.clone().map_or(w.clone(), |visible| w * visible);
+                let [groups, per_group, ..] = w.dims();
+                w.reshape([groups * per_group, n, n])
+            }
+            None => Tensor::zeros([1, n, n], (&rows.device(), rows.dtype())),
+        };
+        let spins = head.forward(rows, j, SpinStatistics::spins(n))?;
         selections.push((spins + 1.0).mul_scalar(0.5).reshape([batch, 1, n_queries, n]));
     }
-    Ok(Tensor::cat(selections, 1))
+    Ok(masks.apply(Tensor::cat(selections, 1)))
 }

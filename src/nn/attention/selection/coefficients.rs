@@ -78,6 +78,18 @@ impl Tokens {
         self.kept.as_ref().map(|kept| &kept[b * self.n..][..self.n])
     }
 
+    /// How many tokens that take part come before each token of an element: a place that does not
+    /// depend on padding.
+    pub fn ranks(&self, b: usize) -> Vec<u32> {
+        let mut rank = 0;
+        let next = |i: usize| {
+            let before = rank;
+            rank += u32::from(self.kept_of(b).is_none_or(|kept| kept[i]));
+            before
+        };
+        (0..self.n).map(next).collect()
+    }
+
     pub fn tensor<const R: usize>(&self, values: Vec<f32>, dims: [usize; R]) -> Tensor<R> {
         Tensor::from_data(TensorData::new(values, dims), (&self.device, self.dtype))
     }

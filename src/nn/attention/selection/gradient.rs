@@ -217,7 +217,7 @@ fn straight_through(
 ) -> Tensor<4> {
     let mean = conditional(c, tokens, draw, draw.weights.clone());
     let x = draw.weights.clone() + (mean.clone() - mean.without_autodiff());
-    readout.of(x, &draw.penalties).mean_dim(2)
+    readout.of(x.clone(), &penalties(c, tokens, x)).mean_dim(2)
 }
 
 fn mean_field(readout: &Readout<'_>, c: &Coefficients, tokens: &Tokens, draw: &Draw) -> Tensor<4> {
@@ -227,10 +227,24 @@ fn mean_field(readout: &Readout<'_>, c: &Coefficients, tokens: &Tokens, draw: &D
     // Backward through iterations at the fixed point sums the series of the implicit derivative.
     let fixed = (0..half).fold(start, |m, _| step(m).without_autodiff());
     let m = (0..half).fold(fixed, |m, _| step(m));
-    let penalties = draw.penalties.clone().mean_dim(2);
-    let out = readout.of(m, &penalties);
+    let out = readout.of(m.clone(), &penalties(c, tokens, m));
     let value = read(readout, draw).mean_dim(2).without_autodiff();
     out.clone() + (value - out.without_autodiff())
+}
+
+/// What penalties add to the energy of each head, `[batch, n_heads, n_samples]`, of bits or of their
+/// means: linear in each of them, as the energy is.
+fn penalties(c: &Coefficients, tokens: &Tokens, x: Tensor<4>) -> Tensor<3> {
+    let gamma = tokens.tensor(c.head_penalties.clone(), [c.head_penalties.len(), 1, 1, 1]);
+    let others = x.clone().sum_dim(1) - x.clone();
+    let mut energy = (x.clone() * others).sum_dim(3) * gamma * 0.5;
+    if let Some(cardinality) = c.cardinality {
+        let (sum, target) = (x.clone().sum_dim(3), cardinality.target);
+        let square = sum.clone() * sum.clone() - (x.clone() * x).sum_dim(3);
+        let excess = square + sum * (1.0 - 2.0 * target) + target * target;
+        energy = energy + excess * (0.5 * cardinality.strength);
+    }
+    energy.squeeze_dim(3)
 }
 
 /// `sigmoid(beta F(x))` of the tokens that take part: the means of bits among the others.
@@ -265,6 +279,7 @@ impl Noise {
     fn new(c: &Coefficients, tokens: &Tokens, epsilon: f64, n_samples: usize, seed: u64) -> Self {
         let [batch, heads, n, _] = c.couplings.dims();
         let root = Places::new(seed).child(1 << 32);
+        let ranks: Vec<_> = (0..batch).map(|b| tokens.ranks(b)).collect();
         let (mut couplings, mut fields) = (Vec::new(), Vec::new());
         for row in 0..batch * n_samples * heads {
             let (b, s, h) = (row / heads / n_samples, row / heads % n_samples, row % heads);
@@ -274,10 +289,13 @@ impl Noise {
             let scale = (tokens.counts[b].max(1) as f64).powf(-0.5);
             let pair = |i: usize, j: usize| match i == j {
                 true => 0.0,
-                false => (sign * scale * places.normal(i.min(j) as u32, i.max(j) as u32)) as f32,
+                false => {
+                    let (i, j) = (ranks[b][i.min(j)], ranks[b][i.max(j)]);
+                    (sign * scale * places.normal(i, j)) as f32
+                }
             };
             couplings.extend((0..n * n).map(|k| pair(k / n, k % n)));
-            fields.extend((0..n).map(|i| (sign * places.normal(i as u32, !0)) as f32));
+            fields.extend(ranks[b].iter().map(|&i| (sign * places.normal(i, !0)) as f32));
         }
         Self { epsilon, n_samples, couplings, fields }
     }
