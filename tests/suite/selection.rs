@@ -501,26 +501,30 @@ fn mean_field(plain: &Plain) -> (Numbers, Vec<Vec<f64>>) {
     (z, m)
 }
 
-/// Without couplings the conditional means are the means, and this read-out is linear in them.
+/// Without couplings the conditional means are the means, and this read-out is linear in them; so is
+/// the penalty of a single token.
 #[test]
 fn straight_through_is_exact_for_independent_tokens() {
     let device = device().autodiff();
-    let config = config()
+    let free = config()
         .with_readout(SelectionReadout::Objective)
         .with_pair_weight(0.0)
         .with_head_penalty(0.0)
         .with_n_reads(40_000);
-    let layer = fixed(
-        config.clone().with_gradient(SelectionGradient::StraightThrough).init(&device),
-        &device,
-    );
-    let x = input(70, [1, 3, D], &device);
-    let plain = Plain::new(&layer, &config, x.clone());
-    let c = uniform(&mut rng(70), 3 * D, 1.0);
-    let (_, found) = gradient(&layer, &x, &c);
-    let expected = plain.differences(|plain| plain.expectation(&c));
-    assert!(max_difference(&found, &expected) < 0.02, "{}", max_difference(&found, &expected));
-    assert!(expected.iter().any(|g| g.abs() > 0.2), "a gradient that can be seen");
+    let cardinality = SelectionCardinality::new(0.0).with_strength(1.6);
+    let counted = free.clone().with_cardinality(Some(cardinality));
+    for (config, n, scale) in [(free, 3, 1.0), (counted, 1, 3.0)] {
+        let straight = config.clone().with_gradient(SelectionGradient::StraightThrough);
+        let layer = fixed(straight.init(&device), &device);
+        let x = input(70, [1, n, D], &device);
+        let plain = Plain::new(&layer, &config, x.clone());
+        let c = uniform(&mut rng(70), n * D, scale);
+        let (_, found) = gradient(&layer, &x, &c);
+        let expected = plain.differences(|plain| plain.expectation(&c));
+        let error = max_difference(&found, &expected);
+        assert!(error < 0.02 * scale, "{n} tokens: {error}");
+        assert!(expected.iter().any(|g| g.abs() > 0.2), "a gradient that can be seen");
+    }
 }
 
 /// All estimators of the same samples have their mean as the value; a mixture mixes gradients.
