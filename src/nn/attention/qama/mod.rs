@@ -196,6 +196,10 @@ impl QamaConfig {
     /// or a device; `temperature` is that of its samples. `beta` of the config scales [relative
     /// fields](QamaField::Relative) and bounds the couplings.
     ///
+    /// Its samples must have a temperature, on which the gradient depends. Ground states have none: for
+    /// these there is [`SelectionGradient::Perturbed`](super::SelectionGradient::Perturbed), of the
+    /// other layout.
+    ///
     /// # Panics
     ///
     /// As [`init`](Self::init).

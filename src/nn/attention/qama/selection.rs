@@ -20,6 +20,8 @@ pub enum QamaSelection {
     /// its implicit derivative: without noise, exact where there are no couplings.
     MeanField,
     /// The mean of `n_reads` samples after `n_iterations` heat-bath sweeps; the gradient is estimated.
+    /// With couplings and a mask of pairs each query has a model of its own, as with any sampler: that
+    /// takes `n_queries n_keys^2` numbers for each sequence and head.
     Gibbs,
     /// Exactly one key: `softmax(beta theta)`, which couplings would not change.
     ExactlyOne,
