@@ -2,8 +2,8 @@
 
 use burn::tensor::{Bool, Tensor, assert_shape};
 
-/// As in burn-nn: `exp(-LOWEST)` is 0 in any precision, and half precision can hold it.
-const LOWEST: f64 = 1e4;
+/// As in burn-nn: its exponential is 0 in any precision, and half precision can hold it.
+const LOWEST: f64 = -1e4;
 
 /// Input of a [`Qama`](super::Qama), and of the other layouts.
 #[derive(Debug, Clone)]
@@ -94,10 +94,10 @@ impl Masks {
         Self { keys, pairs, like: input.query.clone().without_autodiff() }
     }
 
-    /// Lower than any other score where a key is masked out, whatever its own.
+    /// Scores, but where a key is masked out [`LOWEST`], whatever its own.
     pub fn lower(&self, scores: Tensor<4>) -> Tensor<4> {
         match &self.pairs {
-            Some(pairs) => scores * pairs.clone() + (pairs.clone() - 1.0) * LOWEST,
+            Some(pairs) => scores * pairs.clone() + (1.0 - pairs.clone()) * LOWEST,
             None => scores,
         }
     }

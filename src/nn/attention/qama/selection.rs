@@ -168,14 +168,17 @@ fn sample(
         fields = fields - pull * 0.25;
     }
     let fields = masks.apply(fields);
-    let visible = masks.matrices();
+    let visible = couplings.as_ref().and_then(|_| masks.matrices());
     let mut selections = Vec::with_capacity(heads.len());
     for (h, head) in heads.iter().enumerate() {
         let rows = fields.clone().slice(s![.., h..h + 1, .., ..]).reshape([batch * n_queries, n]);
         let j = match &couplings {
             Some(w) => {
                 let w = w.clone().slice(s![.., h..h + 1, .., ..]) * -0.25;
-                let w = visible.clone().map_or(w.clone(), |visible| w * visible);
+                let w = match &visible {
+                    Some(visible) => w * visible.clone(),
+                    None => w,
+                };
                 let [groups, per_group, ..] = w.dims();
                 w.reshape([groups * per_group, n, n])
             }
