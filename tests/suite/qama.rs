@@ -7,7 +7,7 @@ use burn::nn::attention::{MhaInput, MultiHeadAttentionConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Bool, DType::F32, Device, Tensor, TensorData};
-use burn_quantum::annealing::{AllOn, GibbsSampler, Random, SimulatedAnnealing};
+use burn_quantum::annealing::{AllOn, Exact, GibbsSampler, Random, SimulatedAnnealing};
 use burn_quantum::gradient::{Alpha, HybridGradient, IsingEstimator};
 use burn_quantum::nn::SampleTemperature;
 use burn_quantum::nn::attention::*;
@@ -688,6 +688,174 @@ fn an_estimated_temperature_gives_the_gradient_of_a_known_one() {
         let error = max_difference(known, &estimated);
         assert!(error > 0.0 && error < 0.1 * largest, "{error} of {largest}");
     }
+}
+
+/// `E[z*]` of two keys, by sums over a grid of the noise of both fields and of the coupling.
+fn smoothed_ground_state([first, second, w]: [f64; 3], epsilon: f64) -> [f64; 2] {
+    let grid: Vec<(f64, f64)> = (-40..=40)
+        .map(|k| f64::from(k) * 0.125 + 0.0625)
+        .map(|z| (z, (-0.5 * z * z).exp()))
+        .collect();
+    let (mut means, mut total) = ([0.0; 2], 0.0);
+    for &(za, pa) in &grid {
+        for &(zb, pb) in &grid {
+            // Between the places where the ground state changes, the coupling is integrated exactly.
+            let (a, b) = (first + epsilon * za, second + epsilon * zb);
+            let best = a.max(b).max(0.0);
+            let both = normal_above((best - a - b - w) / (epsilon / 2f64.sqrt()));
+            let (only_a, only_b) = (f64::from(best == a), f64::from(best == b));
+            means[0] += pa * pb * (both + (1.0 - both) * only_a);
+            means[1] += pa * pb * (both + (1.0 - both) * only_b);
+            total += pa * pb;
+        }
+    }
+    means.map(|mean| mean / total)
+}
+
+/// The probability that a normal number is larger.
+fn normal_above(x: f64) -> f64 {
+    let (n, width) = (200, 8.0);
+    if x.abs() > 6.0 {
+        return f64::from(x < 0.0);
+    }
+    let step = (width - x) / f64::from(n);
+    let density = |k: i32| (-0.5 * (x + (f64::from(k) + 0.5) * step).powi(2)).exp();
+    (0..n).map(density).sum::<f64>() * step / (2.0 * std::f64::consts::PI).sqrt()
+}
+
+/// Value and gradient, beside padding and a classical term, against differences of sums.
+#[test]
+fn perturbed_ground_states_have_the_gradient_of_their_smoothed_mean() {
+    let device = device().autodiff();
+    let (epsilon, n_samples) = (0.8, 20_000);
+    let perturbed = QamaGroundStates::Perturbed { epsilon, n_samples };
+    let config = config().with_coupling(QamaCoupling::Learned { max_keys: 3 });
+    let config = config.with_normalise(false).with_field(QamaField::Score).with_n_reads(1);
+    let config = config.with_initial_bias(Some(0.2));
+    for padded in [false, true] {
+        let exact = std::sync::Arc::new(Exact::default());
+        let mut layer = fixed(config.init_with_annealer(&device, exact, perturbed), &device);
+        let raw = uniform(&mut rng(30), HEADS * 9, 0.8);
+        layer.coupling = Some(Param::from_tensor(tensor(&raw, [HEADS, 3, 3], &device, F32)));
+        let n = if padded { 3 } else { 2 };
+        let x = f64s(31, [1, n, D], &device) * 2.0;
+        let mut input = QamaInput::self_attn(x.clone());
+        if padded {
+            input = input.mask_pad(mask(vec![false, false, true], [1, 3], &device));
+        }
+        let out = layer.forward(input).selection.narrow(2, 0, 2).narrow(3, 0, 2);
+        let c = uniform(&mut rng(32), HEADS * 4, 1.0);
+        let (bias, raw) = (layer.bias.as_ref().unwrap(), layer.coupling.as_ref().unwrap());
+        let classical = bias.val().square().sum();
+        let weight = tensor(&c, [1, HEADS, 2, 2], &device, F32);
+        let grads = ((out.clone() * weight).sum() + classical).backward();
+        let mut found = values(bias.val().grad(&grads).unwrap());
+        found.extend(values(raw.val().grad(&grads).unwrap()));
+        found.extend(values(layer.query.weight.val().grad(&grads).unwrap()));
+
+        let means = |at: &[f64]| -> Vec<f64> {
+            let (mut layer, device) = (layer.clone().valid(), device.clone().without_autodiff());
+            let part = |from: usize, to: usize| at[from..to].to_vec();
+            let raw = part(HEADS, HEADS * 10);
+            layer.bias = Some(param(tensor(&part(0, HEADS), [HEADS], &device, F32)));
+            let weight = tensor(&part(HEADS * 10, at.len()), [D, D], &device, F32);
+            layer.query.weight = param(weight);
+            let x = x.clone().without_autodiff();
+            let theta = theta(&layer, QamaField::Score, &x, |_, _, _| true);
+            let row = |k: usize| {
+                let (h, q) = (k / 2, k % 2);
+                let theta = &theta[(h * n + q) * n..][..2];
+                let w = (0.5 * (raw[h * 9 + 1] + raw[h * 9 + 3])).tanh() * 2.0 / (BETA * 2.0);
+                smoothed_ground_state([theta[0], theta[1], w], epsilon)
+            };
+            (0..HEADS * 2).flat_map(row).collect()
+        };
+        let mut at = values(bias.val());
+        at.extend(values(raw.val()));
+        at.extend(values(layer.query.weight.val()));
+        let expected = means(&at);
+        let error = max_difference(&values(out), &expected);
+        assert!(error < 5.0 * (0.25 / n_samples as f64).sqrt(), "{padded}: {error}");
+        let of_loss = |at: &[f64]| {
+            let means = means(at);
+            let bias = at[..HEADS].iter().map(|b| b * b).sum::<f64>();
+            means.iter().zip(&c).map(|(m, c)| m * c).sum::<f64>() + bias
+        };
+        let step = 0.05;
+        // Biases, one coupling of each head, some weights.
+        for k in [0, 1, HEADS + 1, HEADS + 9 + 3, HEADS * 10, HEADS * 10 + 13, HEADS * 10 + 37] {
+            let moved = |by: f64| {
+                let mut at = at.clone();
+                at[k] += by;
+                of_loss(&at)
+            };
+            let expected = (moved(step) - moved(-step)) / (2.0 * step);
+            assert!((found[k] - expected).abs() < 0.05, "{padded}, {k}: {} {expected}", found[k]);
+        }
+        assert!(
+            found[HEADS + 1].abs() > 0.08,
+            "a gradient of couplings that can be seen: {found:?}"
+        );
+    }
+}
+
+/// The ground state of each query, among the keys that it sees; only values are trained.
+#[test]
+fn frozen_ground_states_are_the_lowest_and_train_values_alone() {
+    let device = device().autodiff();
+    for config in with_couplings() {
+        let annealer = SimulatedAnnealing::default().with_n_sweeps(60);
+        let layer = config.clone().with_n_reads(8).init_with_annealer(
+            &device,
+            std::sync::Arc::new(annealer),
+            QamaGroundStates::Frozen,
+        );
+        let layer = fixed(layer, &device);
+        let x = f64s(33, [2, 5, D], &device) * 3.0;
+        let pad = mask((0..10).map(|k| k == 9).collect(), [2, 5], &device);
+        let input = QamaInput::self_attn(x.clone()).mask_pad(pad).mask_attn(causal(2, 5, &device));
+        let out = layer.forward(input);
+        let plain = x.clone().without_autodiff();
+        let (model, visible) =
+            (layer.clone().valid(), |b: usize, q: usize, j: usize| j <= q && !(b == 1 && j == 4));
+        let theta = theta(&model, config.field, &plain, visible);
+        let w = couplings(&model, &config, &plain);
+        for (row, z) in values(out.selection.clone()).chunks(5).enumerate() {
+            let (b, q) = (row / 5 / HEADS, row % 5);
+            let energy = |on: &dyn Fn(usize) -> bool| -> f64 {
+                let on: Vec<usize> = (0..5).filter(|&j| on(j)).collect();
+                let pairs = on.iter().flat_map(|&i| on.iter().map(move |&j| (i, j)));
+                let pull = pairs.filter(|(i, j)| j < i).map(|(i, j)| w[(row / 5 * 5 + i) * 5 + j]);
+                -on.iter().map(|&i| theta[row * 5 + i]).sum::<f64>() - pull.sum::<f64>()
+            };
+            let seen =
+                (0..32usize).filter(|bits| (0..5).all(|j| bits >> j & 1 == 0 || visible(b, q, j)));
+            let lowest = seen.map(|bits| energy(&|j| bits >> j & 1 == 1)).fold(0.0, f64::min);
+            assert!((energy(&|j| z[j] == 1.0) - lowest).abs() < 1e-5, "{row}: {z:?}");
+            assert!((0..5).all(|j| z[j] == 0.0 || visible(b, q, j)));
+        }
+        let grads = out.context.sum().backward();
+        assert!(layer.value.weight.val().grad(&grads).is_some());
+        let rest = [&layer.query, &layer.key].map(|linear| linear.weight.val().grad(&grads));
+        assert!(rest.into_iter().flatten().all(|g| values(g).iter().all(|g| *g == 0.0)));
+    }
+}
+
+#[test]
+#[should_panic(expected = "n_samples is 3: use an even number of 2 or more")]
+fn perturbations_that_are_no_pairs() {
+    let perturbed = QamaGroundStates::Perturbed { epsilon: 1.0, n_samples: 3 };
+    config().init_with_annealer(&device(), std::sync::Arc::new(Random::default()), perturbed);
+}
+
+#[test]
+#[should_panic(expected = "`gradient` is of samples that have a temperature")]
+fn a_gradient_of_samples_of_ground_states() {
+    let gradient =
+        HybridGradient { alpha: Alpha::Fixed(0.5), classical: IsingEstimator::MeanField };
+    let config = config().with_gradient(gradient);
+    let random = std::sync::Arc::new(Random::default());
+    config.init_with_annealer(&device(), random, QamaGroundStates::Frozen);
 }
 
 #[test]

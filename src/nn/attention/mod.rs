@@ -10,7 +10,10 @@ pub use bipartite::{BipartiteAttention, BipartiteAttentionConfig, BipartiteOutpu
 pub use hierarchical::{
     HierarchicalAttention, HierarchicalAttentionConfig, HierarchicalInput, HierarchicalOutput,
 };
-pub use qama::{Qama, QamaConfig, QamaCoupling, QamaField, QamaInput, QamaOutput, QamaSelection};
+pub use qama::{
+    Qama, QamaConfig, QamaCoupling, QamaField, QamaGroundStates, QamaInput, QamaOutput,
+    QamaSelection,
+};
 pub use selection::{
     QamaV1, QamaV1Config, SelectionAttention, SelectionAttentionConfig, SelectionCardinality,
     SelectionGradient, SelectionOutput, SelectionReadout, SelectionScaling, SelectionSearch,

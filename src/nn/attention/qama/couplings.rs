@@ -65,13 +65,7 @@ impl QamaCoupling {
             }
             Self::None | Self::KeyKey => raw.tanh().unsqueeze_dim(0),
         };
-        let strength = match &masks.keys {
-            Some(keys) => {
-                let count = keys.clone().sum_dim(1).clamp_min(1.0).reshape([-1, 1, 1, 1]);
-                strength.mul_scalar(BOUND / beta) / count
-            }
-            None => strength.mul_scalar(BOUND / (beta * n_keys.max(1) as f64)),
-        };
+        let strength = strength.mul_scalar(BOUND / beta) / masks.n_keys(n_keys);
         let diagonal = Tensor::<2>::eye(n_keys, &key.device()).cast(key.dtype());
         let off_diagonal: Tensor<4> = diagonal.neg().add_scalar(1.0).unsqueeze();
         let couplings = strength * off_diagonal;

@@ -110,14 +110,33 @@ impl Masks {
         }
     }
 
-    /// Which pairs of keys meet, 1 or 0: `[batch, n_queries or 1, n_keys, n_keys]`.
-    pub fn matrices(&self) -> Option<Tensor<4>> {
+    /// The number of keys that are not padding, 1 at least, `[batch or 1, 1, 1, 1]`.
+    pub fn n_keys(&self, n_keys: usize) -> Tensor<4> {
+        match &self.keys {
+            Some(keys) => keys.clone().sum_dim(1).clamp_min(1.0).reshape([-1, 1, 1, 1]),
+            None => {
+                let to = (self.like.device(), self.like.dtype());
+                Tensor::full([1, 1, 1, 1], n_keys.max(1) as f64, (&to.0, to.1))
+            }
+        }
+    }
+
+    /// Which pairs of keys meet, 1 or 0: `[batch, 1, n_queries or 1, n_keys, n_keys]`.
+    pub fn meet(&self) -> Option<Tensor<5>> {
         self.pairs.as_ref().map(|pairs| {
             let [batch, _, n_queries, n] = pairs.dims();
-            let pairs = pairs.clone();
-            pairs.clone().reshape([batch, n_queries, n, 1])
-                * pairs.reshape([batch, n_queries, 1, n])
+            let of = |dims: [usize; 5]| pairs.clone().reshape(dims);
+            of([batch, 1, n_queries, n, 1]) * of([batch, 1, n_queries, 1, n])
         })
+    }
+
+    /// The sum of a matrix over the pairs of keys that a query may select, `[batch, m, n_queries or 1, 1]`
+    /// of `[batch, m, n_keys, n_keys]`.
+    pub fn sum_of_pairs(&self, matrix: Tensor<4>) -> Tensor<4> {
+        match &self.pairs {
+            Some(pairs) => (pairs.clone().matmul(matrix) * pairs.clone()).sum_dim(3),
+            None => matrix.sum_dim(3).sum_dim(2),
+        }
     }
 
     /// See [`QamaOutput::visible`].

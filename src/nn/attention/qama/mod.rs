@@ -2,11 +2,13 @@
 
 mod couplings;
 mod fields;
+mod ground_states;
 mod input;
 mod selection;
 
 pub use couplings::QamaCoupling;
 pub use fields::QamaField;
+pub use ground_states::QamaGroundStates;
 pub use input::{QamaInput, QamaOutput};
 pub use selection::QamaSelection;
 
@@ -196,9 +198,8 @@ impl QamaConfig {
     /// or a device; `temperature` is that of its samples. `beta` of the config scales [relative
     /// fields](QamaField::Relative) and bounds the couplings.
     ///
-    /// Its samples must have a temperature, on which the gradient depends. Ground states have none: for
-    /// these there is [`SelectionGradient::Perturbed`](super::SelectionGradient::Perturbed), of the
-    /// other layout.
+    /// Its samples must have a temperature, on which the gradient depends. Ground states have none: see
+    /// [`init_with_annealer`](Self::init_with_annealer).
     ///
     /// # Panics
     ///
@@ -209,12 +210,50 @@ impl QamaConfig {
         sampler: Arc<dyn IsingSampler>,
         temperature: SampleTemperature,
     ) -> Qama {
+        self.refuse_selection();
+        self.init_with(device, Selector::sampled(self, &sampler, temperature))
+    }
+
+    /// Initialises a new layer whose selections are ground states, which `annealer` looks for: a
+    /// simulator of this crate, or hardware whose samples have no temperature. The lowest of `n_reads`
+    /// counts as the ground state.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_quantum::annealing::SimulatedAnnealing;
+    /// use burn_quantum::nn::attention::{QamaConfig, QamaGroundStates, QamaInput};
+    /// use std::sync::Arc;
+    ///
+    /// let device = Device::flex().autodiff();
+    /// let annealer = Arc::new(SimulatedAnnealing::default().with_n_sweeps(50));
+    /// let perturbed = QamaGroundStates::Perturbed { epsilon: 0.5, n_samples: 8 };
+    /// let config = QamaConfig::new(8, 2).with_n_reads(2);
+    /// let attention = config.init_with_annealer(&device, annealer, perturbed);
+    /// let out = attention.forward(QamaInput::self_attn(Tensor::ones([3, 5, 8], &device)));
+    /// let gradients = out.context.sum().backward();
+    /// assert!(attention.query.weight.val().grad(&gradients).is_some());
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`init`](Self::init), on an `epsilon` that is not positive, an odd `n_samples`, and a
+    /// `gradient`, which would be ignored.
+    pub fn init_with_annealer(
+        &self,
+        device: &Device,
+        annealer: Arc<dyn IsingSampler>,
+        ground_states: QamaGroundStates,
+    ) -> Qama {
+        self.refuse_selection();
+        self.init_with(device, Selector::annealed(self, annealer, ground_states))
+    }
+
+    fn refuse_selection(&self) {
         let defaults = Self::new(self.d_model, self.n_heads);
         assert!(
             self.selection == defaults.selection && self.n_iterations == defaults.n_iterations,
             "a sampler is given, so `selection` and `n_iterations` would be ignored: leave them out"
         );
-        self.init_with(device, Selector::sampled(self, &sampler, temperature))
     }
 
     fn init_with(&self, device: &Device, selector: Selector) -> Qama {

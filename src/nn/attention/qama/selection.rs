@@ -1,6 +1,7 @@
 //! From fields and couplings to the probability that a key is selected.
 
 use super::QamaConfig;
+use super::ground_states::{Annealer, QamaGroundStates};
 use super::input::Masks;
 use crate::annealing::{GibbsSampler, IsingSampler};
 use crate::error::Error;
@@ -33,6 +34,7 @@ pub(super) enum Selector {
     ExactlyOne,
     /// One sampling for each head.
     Sampled(Vec<Sampling>),
+    GroundStates(Annealer),
 }
 
 /// Keeps the normalisation of a query that selects next to nothing finite.
@@ -90,6 +92,22 @@ impl Selector {
         Self::Sampled((0..config.n_heads).map(of_head).collect())
     }
 
+    /// # Panics
+    ///
+    /// On numbers out of their range, and on a gradient of samples.
+    pub fn annealed(
+        config: &QamaConfig,
+        sampler: Arc<dyn IsingSampler>,
+        ground_states: QamaGroundStates,
+    ) -> Self {
+        assert!(
+            config.gradient == QamaConfig::new(config.d_model, config.n_heads).gradient,
+            "`gradient` is of samples that have a temperature: leave it out"
+        );
+        let (n_reads, seed) = (config.n_reads, config.seed);
+        Self::GroundStates(Annealer::new(sampler, n_reads, seed, ground_states))
+    }
+
     pub fn reports(&self) -> Vec<Option<HybridReport>> {
         match self {
             Self::Sampled(heads) => heads.iter().map(Sampling::report).collect(),
@@ -108,9 +126,12 @@ impl Selector {
     pub fn nonzero(&self, sums: Tensor<4>) -> Tensor<4> {
         match self {
             Self::MeanField | Self::ExactlyOne => sums.add_scalar(EPSILON),
-            // Either nothing, or one key of one sample at least: gradients stay below `2 n_reads`.
+            // Either nothing, or one key of one sample at least: gradients stay below `2 n_samples`.
             Self::Sampled(heads) => {
                 sums.clamp_min(0.5 / heads.first().map_or(1, Sampling::n_reads) as f64)
+            }
+            Self::GroundStates(annealer) => {
+                sums.clamp_min(0.5 / annealer.ground_states.n_samples() as f64)
             }
         }
     }
@@ -119,7 +140,7 @@ impl Selector {
     pub fn scale(&self, beta: f64) -> f64 {
         match self {
             Self::MeanField | Self::ExactlyOne => beta,
-            Self::Sampled(_) => 1.0,
+            Self::Sampled(_) | Self::GroundStates(_) => 1.0,
         }
     }
 
@@ -140,6 +161,7 @@ impl Selector {
                 Ok(mean_field(masks.lower(theta), w, config.n_iterations))
             }
             (Self::Sampled(heads), couplings) => sample(heads, theta, couplings, masks),
+            (Self::GroundStates(annealer), couplings) => annealer.select(theta, couplings, masks),
         }
     }
 }
@@ -149,9 +171,7 @@ fn one_key(scores: Tensor<4>, masks: &Masks) -> Tensor<4> {
     masks.apply(softmax(masks.lower(scores), 3))
 }
 
-/// `z = (1 + s) / 2` turns the energy into `h = -(theta / 2 + sum_j W_j / 4)`, `J = -W / 4`. The spin
-/// of a masked key has neither a field nor couplings, and is not read: so nothing is asked of
-/// the sampler that would drown the other coefficients.
+/// The means of samples, one call for each head.
 fn sample(
     heads: &[Sampling],
     theta: Tensor<4>,
@@ -159,33 +179,44 @@ fn sample(
     masks: &Masks,
 ) -> Result<Tensor<4>, Error> {
     let [batch, _, n_queries, n] = theta.dims();
-    let mut fields = theta * -0.5;
-    if let Some(w) = &couplings {
-        let pull = match &masks.pairs {
-            Some(pairs) => pairs.clone().matmul(w.clone()),
-            None => w.clone().sum_dim(2),
-        };
-        fields = fields - pull * 0.25;
-    }
-    let fields = masks.apply(fields);
-    let visible = couplings.as_ref().and_then(|_| masks.matrices());
+    let fields = model_fields(theta, couplings.clone(), masks);
+    let meet = couplings.as_ref().and_then(|_| masks.meet());
     let mut selections = Vec::with_capacity(heads.len());
     for (h, head) in heads.iter().enumerate() {
         let rows = fields.clone().slice(s![.., h..h + 1, .., ..]).reshape([batch * n_queries, n]);
         let j = match &couplings {
-            Some(w) => {
-                let w = w.clone().slice(s![.., h..h + 1, .., ..]) * -0.25;
-                let w = match &visible {
-                    Some(visible) => w * visible.clone(),
-                    None => w,
-                };
-                let [groups, per_group, ..] = w.dims();
-                w.reshape([groups * per_group, n, n])
-            }
+            Some(w) => model_couplings(w.clone().slice(s![.., h..h + 1, .., ..]), &meet),
             None => Tensor::zeros([1, n, n], (&rows.device(), rows.dtype())),
         };
         let spins = head.forward(rows, j, SpinStatistics::spins(n))?;
         selections.push((spins + 1.0).mul_scalar(0.5).reshape([batch, 1, n_queries, n]));
     }
     Ok(masks.apply(Tensor::cat(selections, 1)))
+}
+
+/// Fields of spins, of the shape of `theta`: `z = (1 + s) / 2` turns the energy into
+/// `h = -(theta / 2 + sum_j W_j / 4)`, `J = -W / 4`.
+///
+/// The spin of a masked key has neither a field nor couplings, and is not read: so nothing is asked of
+/// a sampler that would drown the other coefficients.
+pub(super) fn model_fields(theta: Tensor<4>, w: Option<Tensor<4>>, masks: &Masks) -> Tensor<4> {
+    let mut fields = theta * -0.5;
+    if let Some(w) = w {
+        let pull = match &masks.pairs {
+            Some(pairs) => pairs.clone().matmul(w),
+            None => w.sum_dim(2),
+        };
+        fields = fields - pull * 0.25;
+    }
+    masks.apply(fields)
+}
+
+/// Couplings of spins, `[n_groups, n_keys, n_keys]`, for `W [batch or 1, m, n_keys, n_keys]`: a group for
+/// all queries, or one for each where they have masks of their own. `meet` is [`Masks::meet`].
+pub(super) fn model_couplings(w: Tensor<4>, meet: &Option<Tensor<5>>) -> Tensor<3> {
+    let w = w * -0.25;
+    match meet {
+        Some(meet) => (w.unsqueeze_dim::<5>(2) * meet.clone()).flatten(0, 2),
+        None => w.flatten(0, 1),
+    }
 }
