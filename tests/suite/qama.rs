@@ -738,7 +738,7 @@ fn perturbed_ground_states_have_the_gradient_of_their_smoothed_mean() {
         let raw = uniform(&mut rng(30), HEADS * 9, 0.8);
         layer.coupling = Some(Param::from_tensor(tensor(&raw, [HEADS, 3, 3], &device, F32)));
         let n = if padded { 3 } else { 2 };
-        let x = f64s(31, [1, n, D], &device) * 2.0;
+        let x = (f64s(31, [1, n, D], &device) * 2.0).detach().require_grad();
         let mut input = QamaInput::self_attn(x.clone());
         if padded {
             input = input.mask_pad(mask(vec![false, false, true], [1, 3], &device));
@@ -792,6 +792,14 @@ fn perturbed_ground_states_have_the_gradient_of_their_smoothed_mean() {
             let expected = (moved(step) - moved(-step)) / (2.0 * step);
             assert!((found[k] - expected).abs() < 0.05, "{padded}, {k}: {} {expected}", found[k]);
         }
+        if padded {
+            // Not even noise reaches what takes no part.
+            let by_x = values(x.grad(&grads).unwrap());
+            assert_eq!(by_x[2 * D..], [0.0; D]);
+            assert!(by_x[..D].iter().all(|g| *g != 0.0));
+            let of_padding = (0..HEADS * 9).filter(|k| k % 3 == 2 || k / 3 % 3 == 2);
+            assert!(of_padding.into_iter().all(|k| found[HEADS + k] == 0.0));
+        }
         assert!(
             found[HEADS + 1].abs() > 0.08,
             "a gradient of couplings that can be seen: {found:?}"
@@ -799,11 +807,27 @@ fn perturbed_ground_states_have_the_gradient_of_their_smoothed_mean() {
     }
 }
 
+/// Of keys that nothing prefers, one of two samples selects each.
+#[test]
+fn noise_comes_in_pairs_of_opposite_sign() {
+    let device = device();
+    let config = config().with_coupling(QamaCoupling::None).with_initial_bias(Some(0.0));
+    let mut layer = config.with_field(QamaField::Score).init_with_annealer(
+        &device,
+        std::sync::Arc::new(Exact::default()),
+        QamaGroundStates::Perturbed { epsilon: 1.0, n_samples: 2 },
+    );
+    layer.query.weight = Param::from_tensor(Tensor::zeros([D, D], &device));
+    layer.query.bias = None;
+    let out = layer.forward(QamaInput::self_attn(f64s(34, [2, 4, D], &device)));
+    assert_eq!(values(out.selection), [0.5; 2 * HEADS * 16]);
+}
+
 /// The ground state of each query, among the keys that it sees; only values are trained.
 #[test]
 fn frozen_ground_states_are_the_lowest_and_train_values_alone() {
     let device = device().autodiff();
-    for config in with_couplings() {
+    for (seed, config) in (0..9).flat_map(|k| with_couplings().map(|config| (33 + k, config))) {
         let annealer = SimulatedAnnealing::default().with_n_sweeps(60);
         let layer = config.clone().with_n_reads(8).init_with_annealer(
             &device,
@@ -811,7 +835,7 @@ fn frozen_ground_states_are_the_lowest_and_train_values_alone() {
             QamaGroundStates::Frozen,
         );
         let layer = fixed(layer, &device);
-        let x = f64s(33, [2, 5, D], &device) * 3.0;
+        let x = f64s(seed, [2, 5, D], &device);
         let pad = mask((0..10).map(|k| k == 9).collect(), [2, 5], &device);
         let input = QamaInput::self_attn(x.clone()).mask_pad(pad).mask_attn(causal(2, 5, &device));
         let out = layer.forward(input);
