@@ -58,10 +58,11 @@ pub struct QamaConfig {
     /// Where the bias of each head begins. Default: 1.5 of relative fields, with which a query selects
     /// `e^(1.5 beta)` keys at most in the mean; -2.0 of scores, so that it selects few of them
     pub initial_bias: Option<f64>,
-    /// The number of samples; of samplers only, as are `gradient` and `seed`. Default: 16
+    /// The number of samples, or of tries at a ground state; of samplers and annealers only, as is `seed`.
+    /// Default: 16
     #[config(default = 16)]
     pub n_reads: usize,
-    /// The estimator of the gradient. Default: the unbiased covariance
+    /// The estimator of the gradient, of samplers only. Default: the unbiased covariance
     #[config(default = "HybridGradient::default()")]
     pub gradient: HybridGradient,
     /// The seed of the samples. Default: 0
