@@ -361,6 +361,8 @@ fn nothing_masked_leaks() {
         for config in with_couplings() {
             configs.extend([gibbs(config.clone(), 1), gibbs(config.clone(), 4), config]);
         }
+        // GPUs try out kernels, which round differently, while they run.
+        let rounding = if name == "wgpu" { 1e-6 } else { 0.0 };
         for config in configs {
             let layer = with_strong_couplings(&config, &device);
             let x = f64s(8, [2, 5, D], &device);
@@ -370,7 +372,8 @@ fn nothing_masked_leaks() {
             };
             let later = f64s(9, [2, 2, D], &device);
             let changed = Tensor::cat(vec![x.clone().narrow(1, 0, 3), later], 1);
-            assert_eq!(run(x.clone()), run(changed), "{name}: {config}");
+            let error = max_difference(&run(x.clone()), &run(changed));
+            assert!(error <= rounding, "{name}: {config}: {error}");
 
             let padded = |padding: Tensor<3>| {
                 let long = Tensor::cat(vec![x.clone(), padding], 1);
@@ -380,7 +383,8 @@ fn nothing_masked_leaks() {
             };
             let padding = f64s(10, [2, 1, D], &device);
             let other = padded(padding.clone() * -1e6);
-            assert_eq!(padded(padding), other, "{name}: {config}");
+            let error = max_difference(&padded(padding), &other);
+            assert!(error <= rounding, "{name}: {config}: {error}");
             // Other numbers of keys take other random numbers.
             if config.selection != QamaSelection::Gibbs {
                 let short = values(layer.forward(QamaInput::self_attn(x.clone())).context);
