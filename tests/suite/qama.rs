@@ -7,8 +7,11 @@ use burn::nn::attention::{MhaInput, MultiHeadAttentionConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Bool, DType::F32, Device, Tensor, TensorData};
-use burn_quantum::annealing::{AllOn, Exact, GibbsSampler, Random, SimulatedAnnealing};
+use burn_quantum::annealing::{
+    AllOn, Exact, GibbsSampler, IsingSampler, Random, SampleSet, SimulatedAnnealing,
+};
 use burn_quantum::gradient::{Alpha, HybridGradient, IsingEstimator};
+use burn_quantum::ising::Ising;
 use burn_quantum::nn::SampleTemperature;
 use burn_quantum::nn::attention::*;
 
@@ -867,6 +870,26 @@ fn frozen_ground_states_are_the_lowest_and_train_values_alone() {
         let rest = [&layer.query, &layer.key].map(|linear| linear.weight.val().grad(&grads));
         assert!(rest.into_iter().flatten().all(|g| values(g).iter().all(|g| *g == 0.0)));
     }
+}
+
+/// A device that comes back without a read.
+#[derive(Debug)]
+struct Silent;
+
+impl IsingSampler for Silent {
+    fn sample(&self, model: &Ising, _: usize) -> Result<SampleSet, burn_quantum::Error> {
+        SampleSet::new(model, Vec::new())
+    }
+}
+
+#[test]
+fn an_annealer_without_a_read_is_an_error() {
+    let device = device();
+    let silent = std::sync::Arc::new(Silent);
+    let layer = config().init_with_annealer(&device, silent, QamaGroundStates::Frozen);
+    let x = f64s(35, [1, 3, D], &device);
+    let error = layer.try_forward(QamaInput::self_attn(x)).unwrap_err().to_string();
+    assert!(error.contains("the number of reads that the annealer returned is 0"), "{error}");
 }
 
 #[test]

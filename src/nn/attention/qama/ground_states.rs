@@ -3,7 +3,7 @@
 use super::input::Masks;
 use super::selection::{model_couplings, model_fields};
 use crate::annealing::{BatchSampleSet, IsingSampler};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::nn::annealing::Seeds;
 use crate::ops::sample_ising;
 use crate::random::Places;
@@ -86,7 +86,7 @@ impl Annealer {
         let of_head = |h: usize| {
             let theta = theta.clone().slice(s![.., h..h + 1, .., ..]);
             let w = couplings.clone().map(|w| w.slice(s![.., h..h + 1, .., ..]));
-            self.of_head(Places::new(seed).child(h as u64), seed, theta, w, masks)
+            self.of_head(seed.wrapping_add(h as u64), theta, w, masks)
         };
         let heads = (0..theta.dims()[1]).map(of_head);
         Ok(Tensor::cat(heads.collect::<Result<Vec<_>, _>>()?, 1))
@@ -96,7 +96,6 @@ impl Annealer {
     /// shape of `theta`.
     fn of_head(
         &self,
-        places: Places,
         seed: u64,
         theta: Tensor<4>,
         w: Option<Tensor<4>>,
@@ -106,7 +105,7 @@ impl Annealer {
             let (theta, w) = (theta.without_autodiff(), w.map(Tensor::without_autodiff));
             return self.lowest(seed, theta, w, masks);
         };
-        let noise = Noise::new(places, &theta, w.is_some(), n_samples, masks);
+        let noise = Noise::new(Places::new(seed), &theta, w.is_some(), n_samples, masks);
         let by_n = masks.n_keys(theta.dims()[3]).sqrt().recip() * epsilon;
         let noisy = theta.clone().without_autodiff() + noise.fields.clone() * epsilon;
         let noisy_w = w.clone().zip(noise.couplings.clone());
@@ -142,6 +141,10 @@ impl Annealer {
         let sampler = self.sampler.reseeded(seed);
         let sampler = sampler.as_ref().unwrap_or(&self.sampler);
         let set = sample_ising(&rows, &j, &**sampler, self.n_reads)?;
+        if (0..set.n_problems()).any(|p| set.n_reads(p) == 0) {
+            let what = "the number of reads that the annealer returned".into();
+            return Err(ErrorKind::OutOfRange { what, value: 0.0, range: "1 or more" }.into());
+        }
         let bits: Vec<f32> = (0..set.n_problems()).flat_map(|p| lowest_bits(&set, p)).collect();
         Ok(masks.apply(Tensor::from_data(TensorData::new(bits, dims), (&to.0, to.1))))
     }
