@@ -286,6 +286,14 @@ fn samples_of_other_tensors_are_refused() {
     );
 }
 
+#[test]
+#[should_panic(expected = "couplings of 2 groups cannot be shared by 3 models: use a divisor")]
+fn couplings_that_cannot_be_shared_out() {
+    let device = device();
+    let (h, j) = (Tensor::zeros([3, N], &device), Tensor::zeros([2, N, N], &device));
+    let _ = sample_ising(&h, &j, &GibbsSampler::new(1.0), 1);
+}
+
 fn linear_table() -> Vec<[f64; 3]> {
     use std::f64::consts::FRAC_1_PI;
     vec![[0.0, FRAC_1_PI, 0.0], [0.25, 0.75 * FRAC_1_PI, 0.25 * FRAC_1_PI], [1.0, 0.0, FRAC_1_PI]]

@@ -65,7 +65,10 @@ impl QamaCoupling {
             }
             Self::None | Self::KeyKey => raw.tanh().unsqueeze_dim(0),
         };
-        let strength = strength.mul_scalar(BOUND / beta) / masks.n_keys(n_keys);
+        let strength = match masks.keys {
+            Some(_) => strength.mul_scalar(BOUND / beta) / masks.n_keys(n_keys),
+            None => strength.mul_scalar(BOUND / (beta * n_keys.max(1) as f64)),
+        };
         let diagonal = Tensor::<2>::eye(n_keys, &key.device()).cast(key.dtype());
         let off_diagonal: Tensor<4> = diagonal.neg().add_scalar(1.0).unsqueeze();
         let couplings = strength * off_diagonal;
