@@ -6,18 +6,19 @@ use burn::module::Module;
 use burn::nn::attention::{
     MhaInput, MultiHeadAttention, MultiHeadAttentionConfig, generate_autoregressive_mask,
 };
-use burn::tensor::{Bool, DType, Device, Distribution, Tensor};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Bool, DType, Device, Tensor};
 use burn_quantum::nn::attention::*;
 
 const D: usize = 8;
 
-fn random(shape: [usize; 3], device: &Device) -> Tensor<3> {
-    Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
+fn tokens(seed: u64, shape: [usize; 3], device: &Device) -> Tensor<3> {
+    tensor(&uniform(&mut rng(seed), shape.iter().product(), 2.0), shape, device, DType::F32)
 }
 
 fn hierarchical(scales: &[usize], device: &Device) -> HierarchicalAttention {
     let config = HierarchicalAttentionConfig::new(D, 2).with_scales(scales.to_vec());
-    config.with_dropout(0.0).init(device)
+    drawn(1, config.with_dropout(0.0).init(device))
 }
 
 fn difference<const N: usize>(a: Tensor<N>, b: Tensor<N>) -> f64 {
@@ -39,12 +40,16 @@ fn with_weights_of(mha: &MultiHeadAttention, device: &Device) -> HierarchicalAtt
 #[test]
 fn one_scale_is_the_multi_head_attention_of_burn_nn() {
     for (name, device) in devices() {
-        let mha = MultiHeadAttentionConfig::new(D, 2).with_dropout(0.0).init(&device);
+        let mha = MultiHeadAttentionConfig::new(D, 2).with_dropout(0.0);
+        let mha = drawn(2, mha.init(&device));
         let ours = with_weights_of(&mha, &device);
-        let (q, k, v) =
-            (random([2, 4, D], &device), random([2, 5, D], &device), random([2, 5, D], &device));
+        let (q, k, v) = (
+            tokens(1, [2, 4, D], &device),
+            tokens(2, [2, 5, D], &device),
+            tokens(3, [2, 5, D], &device),
+        );
         let pad = mask([[false, false, false, true, true], [true; 5]], &device);
-        let attn = Tensor::<3>::random([2, 4, 5], Distribution::Default, &device).greater_elem(0.6);
+        let attn = tokens(4, [2, 4, 5], &device).greater_elem(0.4);
         for (use_pad, use_attn) in [(false, false), (true, false), (false, true), (true, true)] {
             let mut theirs = MhaInput::new(q.clone(), k.clone(), v.clone());
             let mut input = HierarchicalInput::new(q.clone(), k.clone(), v.clone());
@@ -68,14 +73,16 @@ fn coarse_scales_are_the_formula_of_the_documentation() {
     let (_, device) = devices().remove(0);
     let attention = hierarchical(&[1, 2, 3], &device);
     let (b, l) = (2, 7);
-    let x = random([b, l, D], &device);
+    let x = tokens(5, [b, l, D], &device);
     let out = attention.forward(HierarchicalInput::self_attn(x.clone()));
     let (q, k) = (values(attention.query.forward(x.clone())), values(attention.key.forward(x)));
     let at = |v: &[f64], b: usize, t: usize, c: usize| v[(b * l + t) * D + c];
     let weights = values(out.weights);
+    let shares = values(softmax(attention.scale_logits.val(), 0));
+    assert!(max_difference(&shares, &[1.0 / 3.0; 3]) > 0.05, "scales that differ");
     for (b, h, t) in [(0, 0, 0), (1, 1, 6), (0, 1, 3), (1, 0, 5)] {
         let mut row = vec![0.0; l];
-        for s in [1, 2, 3] {
+        for (s, share) in [1, 2, 3].into_iter().zip(&shares) {
             let blocks: Vec<Vec<usize>> =
                 (0..l).collect::<Vec<_>>().chunks(s).map(<[_]>::to_vec).collect();
             let score = |block: &Vec<usize>| -> f64 {
@@ -87,7 +94,7 @@ fn coarse_scales_are_the_formula_of_the_documentation() {
             let exps: Vec<f64> = blocks.iter().map(|block| score(block).exp()).collect();
             let total: f64 = exps.iter().sum();
             for (block, e) in blocks.iter().zip(&exps) {
-                block.iter().for_each(|&u| row[u] += e / total / block.len() as f64 / 3.0);
+                block.iter().for_each(|&u| row[u] += share * e / total / block.len() as f64);
             }
         }
         let first = ((b * 2 + h) * l + t) * l;
@@ -100,7 +107,7 @@ fn coarse_scales_are_the_formula_of_the_documentation() {
 fn the_context_is_that_of_the_weights() {
     for (name, device) in devices() {
         let attention = hierarchical(&[1, 2, 3], &device);
-        let x = random([2, 7, D], &device);
+        let x = tokens(5, [2, 7, D], &device);
         let pad = mask([[false; 7], [false, true, false, false, false, true, true]], &device);
         let input = HierarchicalInput::self_attn(x.clone()).mask_pad(pad);
         let causal = generate_autoregressive_mask(2, 7, &device);
@@ -126,7 +133,7 @@ fn assert_rows_sum_to_one(weights: Tensor<4>, name: &str) {
 fn no_mask_makes_a_nan_and_rows_sum_to_one() {
     for (name, device) in devices() {
         let attention = hierarchical(&[1, 2, 4, 8], &device);
-        let x = random([2, 6, D], &device);
+        let x = tokens(5, [2, 6, D], &device);
         let pad = mask([[true; 6], [false, false, true, false, true, true]], &device);
         let nothing_visible = Tensor::<3, Bool>::from_data([[[true; 6]; 6]; 2], &device);
         let causal = generate_autoregressive_mask(2, 6, &device);
@@ -146,8 +153,8 @@ fn later_tokens_do_not_reach_a_causal_output() {
     for (name, device) in devices() {
         for scales in [&[1, 2, 4][..], &[2, 4]] {
             let attention = hierarchical(scales, &device);
-            let x = random([1, 7, D], &device);
-            let changed = x.clone().slice_assign([0..1, 4..7, 0..D], random([1, 3, D], &device));
+            let x = tokens(5, [1, 7, D], &device);
+            let changed = x.clone().slice_assign([0..1, 4..7, 0..D], tokens(6, [1, 3, D], &device));
             let run = |x: Tensor<3>| {
                 let causal = generate_autoregressive_mask(1, 7, &device);
                 attention.forward(HierarchicalInput::self_attn(x).mask_attn(causal))
@@ -167,8 +174,8 @@ fn later_tokens_do_not_reach_a_causal_output() {
 fn padding_changes_nothing_that_is_kept() {
     for (name, device) in devices() {
         let attention = hierarchical(&[1, 2, 4], &device);
-        let x = random([1, 5, D], &device);
-        let padded = Tensor::cat(vec![x.clone(), random([1, 4, D], &device)], 1);
+        let x = tokens(5, [1, 5, D], &device);
+        let padded = Tensor::cat(vec![x.clone(), tokens(6, [1, 4, D], &device)], 1);
         let pad = [[false, false, false, false, false, true, true, true, true]];
         let pad = Tensor::<2, Bool>::from_data(pad, &device);
         let short = attention.forward(HierarchicalInput::self_attn(x));
@@ -181,7 +188,7 @@ fn padding_changes_nothing_that_is_kept() {
 fn samples_of_a_batch_are_independent() {
     let (_, device) = devices().remove(0);
     let attention = hierarchical(&[1, 2, 4], &device);
-    let x = random([3, 6, D], &device);
+    let x = tokens(5, [3, 6, D], &device);
     let whole = attention.forward(HierarchicalInput::self_attn(x.clone())).context;
     let alone = attention.forward(HierarchicalInput::self_attn(x.narrow(0, 1, 1))).context;
     assert!(difference(whole.narrow(0, 1, 1), alone) < 1e-6);
@@ -191,7 +198,7 @@ fn samples_of_a_batch_are_independent() {
 fn gradients_reach_every_parameter_under_masks() {
     let (name, device) = devices().remove(0);
     let attention = hierarchical(&[1, 2], &device.clone().autodiff());
-    let x = random([2, 4, D], &device);
+    let x = tokens(5, [2, 4, D], &device);
     let causal = generate_autoregressive_mask(2, 4, &device);
     let out = attention.forward(HierarchicalInput::self_attn(x).mask_attn(causal));
     let grads = out.context.powi_scalar(2).sum().backward();
@@ -217,6 +224,6 @@ fn heads_that_do_not_divide() {
 )]
 fn a_mask_of_another_length() {
     let device = devices().remove(0).1;
-    let input = HierarchicalInput::self_attn(random([2, 4, D], &device));
+    let input = HierarchicalInput::self_attn(tokens(5, [2, 4, D], &device));
     hierarchical(&[1], &device).forward(input.mask_pad(mask([[false; 5]; 2], &device)));
 }

@@ -306,7 +306,7 @@ fn averaging_over_queries_takes_noise_out() {
 #[test]
 fn padding_and_the_rest_of_the_batch_change_nothing() {
     for (name, device) in devices() {
-        let layer = config().init(&device);
+        let layer = fixed(config().init(&device), &device);
         let x = input(6, [3, 4, D], &device);
         let short = layer.forward(QamaInput::self_attn(x.clone()));
         let padding = input(7, [3, 2, D], &device) * 9.0;
@@ -349,7 +349,7 @@ fn degenerate_inputs_are_defined() {
     for (heads, n, hidden) in [(2, 1, false), (1, 3, false), (2, 3, true), (1, 1, true)] {
         let mut config = config();
         config.n_heads = heads;
-        let layer = config.init(&device);
+        let layer = drawn(1, config.init(&device));
         let x = input(10, [2, n, D], &device).require_grad();
         let pad = mask((0..2 * n).map(|k| hidden && k < n).collect(), n, &device);
         let out = layer.forward(QamaInput::self_attn(x.clone()).mask_pad(pad));

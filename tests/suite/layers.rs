@@ -5,20 +5,21 @@ use crate::devices::*;
 use burn::module::{Module, Param};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::store::ModuleRecord;
-use burn::tensor::{DType, Device, Distribution, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use burn_quantum::circuit::{Angle, Circuit, Observable, ansatz};
 use burn_quantum::nn::*;
 use burn_quantum::statevector::dense;
 
-fn random(shape: [usize; 2], device: &Device) -> Tensor<2> {
-    Tensor::random(shape, Distribution::Uniform(-2.0, 2.0), device)
+fn input(shape: [usize; 2], device: &Device) -> Tensor<2> {
+    tensor(&uniform(&mut rng(6), shape[0] * shape[1], 2.0), shape, device, DType::F32)
 }
 
 #[test]
 fn the_encoding_is_the_circuit_of_the_paper() {
     let (_, device) = devices().remove(0);
-    let encoding = QuantumEncodingConfig::new(3).with_n_layers(2).with_reupload(true).init(&device);
-    let x = random([4, 3], &device);
+    let encoding = QuantumEncodingConfig::new(3).with_n_layers(2).with_reupload(true);
+    let encoding = drawn(1, encoding.init(&device));
+    let x = input([4, 3], &device);
     let (out, w) = (values(encoding.forward(x.clone())), values(encoding.circuit.weights.val()));
     for (b, x) in values(x).chunks(3).enumerate() {
         let state = dense::state(&ansatz::qhon_encoding(3, 2, true), x, &w).unwrap();
@@ -71,7 +72,7 @@ fn gradients_reach_every_parameter_of_the_annealing_layer() {
     for (name, device) in devices() {
         let (dtype, _, _) = precision(name);
         for config in annealers() {
-            let layer = config.init(&device);
+            let layer = drawn(1, config.init(&device));
             let x = uniform(&mut rng(1), 2 * 3, 2.0);
             let params = [
                 values(layer.fields.val()),
@@ -115,7 +116,7 @@ fn param<const D: usize>(tensor: Tensor<D>) -> Param<Tensor<D>> {
 #[test]
 fn records_give_back_identical_outputs() {
     let (_, device) = devices().remove(0);
-    let x = random([5, 3], &device);
+    let x = input([5, 3], &device);
     let mut circuit = Circuit::new(3);
     circuit.rx(Angle::Input(0), 0).ry(Angle::Input(1), 1).rz(Angle::Input(2), 2);
     circuit.append(&ansatz::strongly_entangling(3, 2)).unwrap();
@@ -137,11 +138,11 @@ fn records_give_back_identical_outputs() {
 }
 
 fn round_trip<M: Module>(init: impl Fn() -> M, run: impl Fn(&M) -> Tensor<2>) {
-    let trained = init();
+    let trained = drawn(1, init());
     let expected = values(run(&trained));
     let bytes = trained.into_record().into_bytes().unwrap();
-    let fresh = init();
-    assert_ne!(values(run(&fresh)), expected, "another random start");
+    let fresh = drawn(2, init());
+    assert_ne!(values(run(&fresh)), expected, "another start");
     let loaded = fresh.load_record(ModuleRecord::from_bytes(bytes).unwrap());
     assert_eq!(values(run(&loaded)), expected);
 }
@@ -175,9 +176,8 @@ fn a_circuit_layer_trains() {
     let (_, device) = devices().remove(0);
     let device = device.autodiff();
     let circuit = ansatz::hardware_efficient(2, 2);
-    let mut layer = CircuitLayerConfig::new(circuit, Observable::each_z(2))
-        .with_small_angles(0.3)
-        .init(&device);
+    let config = CircuitLayerConfig::new(circuit, Observable::each_z(2));
+    let mut layer = drawn(1, config.init(&device));
     let mut adam = AdamConfig::new().init();
     let input = Tensor::<2>::zeros([1, 0], &device);
     let first = values(layer.forward(input.clone()).sum())[0];
@@ -194,7 +194,7 @@ fn a_circuit_layer_trains() {
 #[should_panic(expected = "assert_shape!(input, [_, n]): axis 1 expected 3, got 4")]
 fn an_annealing_input_of_another_width() {
     let device = devices().remove(0).1;
-    AnnealingLayerConfig::new(3).init(&device).forward(random([2, 4], &device));
+    AnnealingLayerConfig::new(3).init(&device).forward(input([2, 4], &device));
 }
 
 #[test]
@@ -212,6 +212,6 @@ fn an_observable_outside_the_circuit() {
 #[test]
 fn dtypes_are_those_of_the_parameters() {
     let (_, device) = devices().remove(0);
-    let out = AnnealingLayerConfig::new(2).init(&device).forward(random([1, 2], &device));
+    let out = AnnealingLayerConfig::new(2).init(&device).forward(input([1, 2], &device));
     assert_eq!(out.dtype(), DType::F32);
 }

@@ -137,7 +137,7 @@ fn four_hundred_qubits_neither_overflow_nor_divide_by_zero() {
 #[test]
 fn extra_fields_add_to_the_fields_of_the_layer() {
     let (_, device) = devices().remove(0);
-    let layer = AnnealingLayerConfig::new(3).init(&device);
+    let layer = drawn(1, AnnealingLayerConfig::new(3).init(&device));
     let x = tensor(&[0.4, -1.0, 2.0], [1, 3], &device, DType::F32);
     let extra = tensor(&[0.5, -0.25, 1.0], [1, 3], &device, DType::F32);
     let together = values(layer.forward_with_fields(x.clone(), extra.clone()));
@@ -153,7 +153,8 @@ fn extra_fields_add_to_the_fields_of_the_layer() {
 fn the_classical_memory_is_attention_over_its_slots() {
     let (_, device) = devices().remove(0);
     let (d, heads, slots) = (6, 2, 3);
-    let memory = ClassicalMemoryConfig::new(d, slots).with_n_heads(heads).init(&device);
+    let memory = ClassicalMemoryConfig::new(d, slots).with_n_heads(heads);
+    let memory = drawn(1, memory.init(&device));
     let x = tensor(&uniform(&mut rng(6), 2 * d, 1.0), [2, d], &device, DType::F32);
     let q = values(memory.query.forward(memory.norm.forward(x.clone())));
     let (keys, rows) = (values(memory.keys.val()), values(memory.values.val()));
@@ -206,7 +207,7 @@ fn gradients_of_the_classical_memory() {
 fn the_refinement_reads_its_memory_before_its_blocks() {
     let (_, device) = devices().remove(0);
     let config = ClassicalRefinementConfig::new(4, 8).with_n_slots(5).with_n_heads(2);
-    let mut refinement = config.init(&device);
+    let mut refinement = drawn(1, config.init(&device));
     let x = tensor(&uniform(&mut rng(8), 12, 1.0), [3, 4], &device, DType::F32);
     let whole = values(refinement.forward(x.clone()));
     let memory = refinement.memory.take().expect("asked for");

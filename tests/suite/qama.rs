@@ -71,7 +71,8 @@ fn theta(
 #[test]
 fn exactly_one_key_is_softmax_attention_with_the_parameters_of_burn() {
     for (name, device) in devices() {
-        let mha = MultiHeadAttentionConfig::new(D, HEADS).with_dropout(0.0).init(&device);
+        let mha = MultiHeadAttentionConfig::new(D, HEADS).with_dropout(0.0);
+        let mha = drawn(1, mha.init(&device));
         let config = QamaConfig::new(D, HEADS)
             .with_selection(QamaSelection::ExactlyOne)
             .with_coupling(QamaCoupling::None);
@@ -97,7 +98,8 @@ fn exactly_one_key_is_softmax_attention_with_the_parameters_of_burn() {
 fn without_couplings_it_is_sigmoid_attention() {
     for (name, device) in devices() {
         let config = config().with_coupling(QamaCoupling::None).with_normalise(false);
-        let layer = config.with_field(QamaField::Score).with_initial_bias(Some(-0.5)).init(&device);
+        let config = config.with_field(QamaField::Score).with_initial_bias(Some(-0.5));
+        let layer = fixed(config.init(&device), &device);
         let x = f64s(2, [3, 4, D], &device);
         let out = layer.forward(QamaInput::self_attn(x.clone()));
         let expected = values(sigmoid((scores(&layer, &x) - 0.5) * BETA));
@@ -109,7 +111,8 @@ fn without_couplings_it_is_sigmoid_attention() {
 #[test]
 fn relative_fields_select_by_the_weights_of_softmax() {
     for (name, device) in devices() {
-        let mha = MultiHeadAttentionConfig::new(D, HEADS).with_dropout(0.0).init(&device);
+        let mha = MultiHeadAttentionConfig::new(D, HEADS).with_dropout(0.0);
+        let mha = drawn(1, mha.init(&device));
         let bytes = mha.clone().into_record().into_bytes().unwrap();
         let x = f64s(1, [2, 5, D], &device) * 3.0;
         let pad = mask((0..10).map(|k| k % 5 > 2 + k / 5).collect(), [2, 5], &device);
@@ -147,6 +150,11 @@ fn fixed(mut layer: Qama, device: &Device) -> Qama {
         let weight = uniform(&mut rng, D * D, (D as f64).powf(-0.5));
         linear.weight = Param::from_tensor(tensor(&weight, [D, D], device, F32));
         linear.bias = Some(Param::from_tensor(tensor(&weight[..D], [D], device, F32)));
+    }
+    if let Some(raw) = layer.coupling.as_mut().filter(|raw| raw.val().dims()[1] > 1) {
+        let dims = raw.val().dims();
+        let learned = uniform(&mut rng, dims.iter().product(), 0.15);
+        *raw = Param::from_tensor(tensor(&learned, dims, device, F32));
     }
     layer
 }
@@ -282,8 +290,7 @@ fn the_mean_field_solves_its_equation() {
 #[test]
 fn gradients_of_the_mean_field_agree_with_central_differences() {
     for (name, device) in devices() {
-        let precision = precision(name);
-        let dtype = precision.0;
+        let (dtype, _, _) = precision(name);
         for (config, masked) in
             with_couplings().into_iter().flat_map(|c| [(c.clone(), false), (c, true)])
         {
@@ -294,7 +301,7 @@ fn gradients_of_the_mean_field_agree_with_central_differences() {
             at.extend(values(raw.clone()));
             at.extend(values(layer.bias.as_ref().unwrap().val()));
             linears.iter().for_each(|linear| at.extend(values(linear.weight.val())));
-            check_gradient_to(precision, name, &device, &at, |leaf| {
+            check_gradient(name, &device, &at, |leaf| {
                 let mut first = 0;
                 let mut next = |size: usize| {
                     first += size;
@@ -330,7 +337,7 @@ fn axes_of_length_one_have_the_gradient_of_central_differences() {
     for (name, device) in devices() {
         for (heads, n_queries) in [(1, 3), (2, 1), (1, 1)] {
             let config = QamaConfig::new(D, heads).with_dropout(0.0).with_initial_bias(Some(0.2));
-            let layer = config.with_n_iterations(60).init(&device);
+            let layer = fixed(config.with_n_iterations(60).init(&device), &device);
             let n_leaves = 2 * (n_queries + 3) * D;
             let at = uniform(&mut rng(15), n_leaves, 1.0);
             let c = uniform(&mut rng(16), 2 * n_queries * D, 3.0);
@@ -449,7 +456,7 @@ fn a_schedule_of_the_gradient_counts_calls() {
     let alpha = Alpha::Scheduled { start: 0.0, end: 1.0, n_calls: 4 };
     let gradient = HybridGradient { alpha, classical: IsingEstimator::MeanField };
     let layer = config().with_selection(QamaSelection::Gibbs).with_gradient(gradient);
-    let layer = layer.init(&device);
+    let layer = fixed(layer.init(&device), &device);
     for call in 0..3 {
         let out = layer.forward(QamaInput::self_attn(f64s(23, [5, 4, D], &device)));
         out.context.sum().backward();
@@ -466,7 +473,7 @@ fn a_query_without_selections_has_a_bounded_gradient() {
         let gradient = HybridGradient { alpha: Alpha::Fixed(1.0), classical };
         let config = config().with_selection(QamaSelection::Gibbs).with_gradient(gradient);
         let config = config.with_field(QamaField::Score).with_initial_bias(Some(-12.0));
-        let layer = config.init(&device);
+        let layer = fixed(config.init(&device), &device);
         let x = f64s(24, [2, 4, D], &device).require_grad();
         let out = layer.forward(QamaInput::self_attn(x.clone()));
         assert_eq!(values(out.selection.clone().sum()), [0.0]);
@@ -604,7 +611,7 @@ fn nothing_to_select_is_no_nan() {
     };
     use QamaSelection::*;
     for config in [MeanField, Gibbs, ExactlyOne].map(all) {
-        let layer = config.init(&device.clone().autodiff());
+        let layer = fixed(config.init(&device.clone().autodiff()), &device.clone().autodiff());
         for n in [1, 3] {
             let x = f64s(12, [2, n, D], &device.clone().autodiff()).require_grad();
             let hidden = mask(vec![true; 2 * n], [2, n], &device);
@@ -624,7 +631,7 @@ fn nothing_to_select_is_no_nan() {
 fn a_query_of_another_length_attends_across() {
     let device = device();
     for selection in [QamaSelection::MeanField, QamaSelection::Gibbs] {
-        let layer = config().with_selection(selection).init(&device);
+        let layer = fixed(config().with_selection(selection).init(&device), &device);
         let (q, k) = (f64s(13, [2, 3, D], &device), f64s(14, [2, 6, D], &device));
         let out = layer.forward(QamaInput::new(q, k.clone(), k));
         assert_eq!((out.context.dims(), out.weights.dims()), ([2, 3, D], [2, HEADS, 3, 6]));

@@ -3,7 +3,7 @@
 
 use crate::circuit_samplers::*;
 use crate::common::*;
-use crate::devices::{devices, values};
+use crate::devices::{devices, drawn, values};
 use burn::module::{Module, Param};
 use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -158,7 +158,7 @@ fn a_single_shot() {
 #[test]
 fn records_move_between_simulation_and_device() {
     let (_, device) = devices().remove(0);
-    let trained = config().init(&device);
+    let trained = drawn(1, config().init(&device));
     let bytes = trained.clone().into_record().into_bytes().unwrap();
     let sampler = Metered::new(ShotSimulator::new(2), usize::MAX);
     let on_device = config().init_with_sampler(&device, sampler, CircuitShots::new(40_000));

@@ -386,7 +386,7 @@ fn shots_are_means_of_measurements_with_the_exact_gradient() {
         let config = AnnealingLayerConfig::new(N)
             .with_readout(AnnealingReadout::SpinsAndPairs)
             .with_schedule(AnnealingSchedule::Learned);
-        let exact = config.clone().init(&ad);
+        let exact = drawn(1, config.clone().init(&ad));
         let bytes = exact.clone().into_record().into_bytes().unwrap();
         let with = |shots| {
             let layer = config.clone().with_shots(Some(shots)).init(&ad);

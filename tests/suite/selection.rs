@@ -658,7 +658,8 @@ fn soft_selections_are_ground_states_of_the_formula() {
 fn padding_and_the_rest_of_the_batch_change_nothing() {
     for (name, device) in devices() {
         for config in variants() {
-            let layer = config.with_gradient(SelectionGradient::Covariance).init(&device);
+            let layer = config.with_gradient(SelectionGradient::Covariance);
+            let layer = fixed(layer.init(&device), &device);
             let x = input(110, [3, 4, D], &device);
             let padding = input(111, [3, 2, D], &device) * 9.0;
             let hidden = mask((0..18).map(|k| k % 6 >= 4).collect(), 6, &device);
@@ -732,7 +733,7 @@ fn the_head_penalty_does_not_grow_with_the_heads() {
         let layer = |penalty: f64| {
             let config = config.clone().with_head_penalty(penalty).with_n_reads(4);
             let known = SampleTemperature::Known(1.0);
-            config.init_with_sampler(&device, Arc::new(AllOn), known)
+            drawn(1, config.init_with_sampler(&device, Arc::new(AllOn), known))
         };
         let free = layer(0.0);
         let penalised = same(&free, layer(0.6));
@@ -760,7 +761,7 @@ fn permuted_tokens_and_heads_permute_the_output() {
         )
     };
     for config in variants().iter().filter(|config| config.n_bits == 1) {
-        let layer = exact(config);
+        let layer = fixed(exact(config), &device);
         let x = input(120, [1, 5, D], &device);
         let order = [3, 0, 4, 1, 2];
         let rows = order.map(|i| x.clone().narrow(1, i, 1));
@@ -850,7 +851,7 @@ fn degenerate_inputs_are_defined() {
             ] {
                 let mut config = config.clone().with_cardinality(cardinality);
                 config.n_heads = heads;
-                let layer = config.init(&device);
+                let layer = drawn(1, config.init(&device));
                 let x = input(150, [2, n, D], &device).require_grad();
                 let pad = mask((0..2 * n).map(|k| hidden && k < n).collect(), n, &device);
                 let out = layer.forward(QamaInput::self_attn(x.clone()).mask_pad(pad));

@@ -54,7 +54,10 @@ impl LearnedSchedule {
         let [n_steps] = self.logits.dims();
         let pace = softmax(self.logits.val(), 0);
         let progress: Tensor<2> = (pace.clone().cumsum(0) - pace * 0.5).unsqueeze_dim(1);
-        let dt: Tensor<2> = self.log_time.val().exp().div_scalar(n_steps as f64).unsqueeze();
+        let time = self.log_time.val().exp();
+        // `div_scalar` would round the gradient to single precision: Burn has a reciprocal of that
+        // precision in its backward pass.
+        let dt: Tensor<2> = (time.clone() / time.full_like(n_steps as f64)).unsqueeze();
         Tensor::cat(vec![1.0 - progress.clone(), progress], 1) * dt
     }
 }

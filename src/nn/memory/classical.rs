@@ -118,7 +118,7 @@ impl ClassicalMemory {
         let queries = self.heads(self.query.forward(self.norm.forward(tokens)));
         let scores = queries.matmul(self.heads(self.keys.val()).transpose());
         let d_k = (d_model / self.n_heads) as f64;
-        self.dropout.forward(softmax(scores.div_scalar(d_k.sqrt()), 2))
+        self.dropout.forward(softmax(scores.mul_scalar(d_k.sqrt().recip()), 2))
     }
 
     /// `[n, d_model]` to `[n_heads, n, d_k]`.

@@ -137,7 +137,7 @@ impl Coefficients {
         let both = one_way.clone() + one_way.transpose();
         let mut pairs = both.mul_scalar(0.5 * (d_k as f64).powf(-0.5)) * off_diagonal(n, tokens);
         let values = value.clone().matmul(probe.clone().reshape([1, 1, d_k, 1]));
-        let mut values = values.div_scalar(d_k as f64).reshape([batch, n_heads, 1, n]);
+        let mut values = values.mul_scalar((d_k as f64).recip()).reshape([batch, n_heads, 1, n]);
         if let Some(keep) = tokens.keep() {
             values = values * keep.clone();
             pairs = pairs * keep.clone() * keep.transpose();

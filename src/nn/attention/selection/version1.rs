@@ -285,7 +285,7 @@ fn divergences(query: Tensor<4>, key: Tensor<4>) -> Tensor<4> {
 }
 
 fn log2<const R: usize>(x: Tensor<R>) -> Tensor<R> {
-    x.log().div_scalar(std::f64::consts::LN_2)
+    x.log().mul_scalar(std::f64::consts::LOG2_E)
 }
 
 /// Numbers nearer to zero than `least` become it.
