@@ -20,7 +20,7 @@ struct Cli {
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// The address to download from, if the cache folder is empty
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with = "data_dir")]
     mirror: Option<String>,
     /// The side of the square patches; it must divide 28 [default: 7]
     #[arg(long)]

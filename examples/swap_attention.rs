@@ -77,6 +77,9 @@ fn run(cli: &Cli) -> Outcome<()> {
     let training = TrainingConfig::new(cli.epochs).with_seed(cli.seed).with_max_shift(1);
     let fine_tuning = TrainingConfig::new(cli.fine_tuning).with_seed(cli.seed).with_max_shift(1);
     let fine_tuning = fine_tuning.with_learning_rate(cli.learning_rate);
+    with_bias(qama.init(&device), cli.bias)?;
+    training.check(&train)?;
+    fine_tuning.check(&train)?;
     let progress = || common::progress(false, ImageDataset::NOUN);
     let percent = |model: &VisionTransformer| Score::of(model, &test, &device).percent();
 
@@ -102,8 +105,8 @@ fn run(cli: &Cli) -> Outcome<()> {
 /// Sets the bias of all heads, if asked to.
 fn with_bias(mut model: VisionTransformer, bias: Option<f64>) -> Outcome<VisionTransformer> {
     let Some(bias) = bias else { return Ok(model) };
-    if !bias.is_finite() {
-        return Err(format!("--bias {bias}: use a finite number").into());
+    if !(bias as f32).is_finite() {
+        return Err(format!("--bias {bias}: use a finite number of single precision").into());
     }
     for block in &mut model.blocks {
         let Some(TokenAttention::Qama(Qama { bias: Some(field), .. })) = &mut block.attention

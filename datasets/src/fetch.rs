@@ -1,7 +1,7 @@
 //! Verified downloads.
 
 use crate::error::{Error, ErrorKind, corrupt, io};
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
@@ -169,7 +169,7 @@ impl Fetcher {
             },
         };
         let mut contents: Box<dyn Read> =
-            if wanted.gzip { Box::new(GzDecoder::new(counted)) } else { Box::new(counted) };
+            if wanted.gzip { Box::new(MultiGzDecoder::new(counted)) } else { Box::new(counted) };
         let mut target = NamedTempFile::new_in(folder).map_err(io(folder))?;
         let mut hash = Sha256::new();
         let mut buffer = vec![0; 1 << 16];
@@ -218,7 +218,7 @@ fn unpack(
     let unreadable =
         |error: std::io::Error| corrupt(Path::new(name), format!("not a tar.gz file ({error})"));
     archive.rewind().map_err(io(folder))?;
-    let mut tar = tar::Archive::new(GzDecoder::new(archive));
+    let mut tar = tar::Archive::new(MultiGzDecoder::new(archive));
     let mut found: Vec<Option<NamedTempFile>> = members.iter().map(|_| None).collect();
     for entry in tar.entries().map_err(unreadable)? {
         let mut entry = entry.map_err(unreadable)?;

@@ -1,7 +1,7 @@
 //! Files of a data set's folder, plain or compressed.
 
 use crate::error::{Error, ErrorKind, corrupt, io};
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ pub(crate) fn is_there(folder: &Path, name: &str) -> bool {
 
 fn unzip(path: &Path, raw: &[u8]) -> Result<Vec<u8>, Error> {
     let mut content = Vec::new();
-    let result = GzDecoder::new(raw).read_to_end(&mut content);
+    let result = MultiGzDecoder::new(raw).read_to_end(&mut content);
     result.map_err(|error| corrupt(path, format!("not a whole gzip file ({error})")))?;
     Ok(content)
 }

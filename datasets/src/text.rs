@@ -184,6 +184,9 @@ fn parse(
         .has_headers(false)
         .flexible(true) // lengths are compared below, for a message that names the line
         .from_reader(content);
+    if format.quoted {
+        check_quotes(path, content, format.delimiter)?;
+    }
     let mut lines = Lines { path, format, n_classes, n_columns: None };
     let mut texts =
         TextDataset { texts: vec![], labels: vec![], n_classes: n_classes.unwrap_or(0) };
@@ -195,16 +198,51 @@ fn parse(
             texts.labels.push(label);
         }
     }
-    // A quote that is not closed makes one text of the rest of the file. Quotes come in pairs, also
-    // those within a text, which are doubled.
-    if format.quoted && content.iter().filter(|&&byte| byte == b'"').count() % 2 == 1 {
-        let reason = "the quotes of the file are not closed; the last text begins here";
-        return Err(bad_line(path, line, reason));
-    }
     if texts.labels.is_empty() {
         return Err(corrupt(path, "it holds no text"));
     }
     Ok(texts)
+}
+
+/// A column that begins with a quote ends with one, and quotes within it are doubled. The reader would
+/// make one text of all lines up to the next quote otherwise.
+fn check_quotes(path: &Path, content: &[u8], delimiter: u8) -> Result<(), Error> {
+    let ends = |byte: u8| byte == delimiter || byte == b'\n' || byte == b'\r';
+    let (mut line, mut rest) = (1, content);
+    while !rest.is_empty() {
+        let Some(quoted) = rest.strip_prefix(b"\"") else {
+            let end = rest.iter().position(|&byte| ends(byte)).unwrap_or(rest.len());
+            line += u64::from(rest.get(end) == Some(&b'\n'));
+            rest = rest.get(end + 1..).unwrap_or_default();
+            continue;
+        };
+        let bad = |reason| Err(bad_line(path, line, reason));
+        let Some(length) = quoted_length(quoted) else {
+            return bad("the quote of a column that begins here is not closed");
+        };
+        let after = quoted.get(length + 1).copied();
+        if after.is_some_and(|byte| !ends(byte)) {
+            return bad(
+                "the quote of a column that begins here is closed before its end: write quotes within it twice",
+            );
+        }
+        let whole = &quoted[..quoted.len().min(length + 2)];
+        line += whole.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        rest = &quoted[whole.len()..];
+    }
+    Ok(())
+}
+
+/// Up to the quote that is not doubled, if there is one.
+fn quoted_length(text: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let quote = from + text[from..].iter().position(|&byte| byte == b'"')?;
+        if text.get(quote + 1) != Some(&b'"') {
+            return Some(quote);
+        }
+        from = quote + 2;
+    }
 }
 
 /// The line of a record, which may begin after empty lines.

@@ -63,7 +63,17 @@ fn what_is_wrong_is_said_with_its_line() {
     }
     let open = b"1,a,b\n2,c,\"d\n1,e,f\n2,g,h\n";
     let error = parse(open, Format::AG_NEWS).unwrap_err();
-    assert!(error.starts_with("`f`, line 2: the quotes of the file are not closed"), "{error}");
+    assert!(error.starts_with("`f`, line 2: the quote of a column that begins here is not closed"));
+    // Two columns that are not closed, of which each hides the other.
+    for open in ["1,a,b\n2,\"c,d\n1,\"e,f\n2,g,h\n", "1,\"a\nb\",c\n2,\"c\" d,e\n"] {
+        let error = parse(open.as_bytes(), Format::AG_NEWS).unwrap_err();
+        let line = if open.starts_with("1,a") { 2 } else { 3 };
+        assert!(error.starts_with(&format!("`f`, line {line}: the quote of a column")), "{error}");
+        assert!(error.contains("is closed before its end"), "{error}");
+    }
+    let inches =
+        parse(b"1,A 15\" screen,nice\r\n2,\"\",\"\"\"b\"\"\"\r\n", Format::AG_NEWS).unwrap();
+    assert_eq!(inches.texts(), ["A 15\" screen nice", "\"b\""]);
 }
 
 fn write(folder: &Path, files: &[(&str, &str)]) {

@@ -8,7 +8,6 @@ use burn_quantum_datasets::{
     TokenDataset, Vocabulary,
 };
 use burn_quantum_models::training::Run;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Longer texts are cut.
@@ -96,14 +95,17 @@ pub fn texts(cli: &Cli) -> Outcome<Texts> {
     Ok(Texts { train, test, vocabulary })
 }
 
-/// Keeps the vocabulary beside the network, or compares it with that of a run that is resumed.
-pub fn keep(vocabulary: &Vocabulary, run: &Run) -> Outcome<()> {
-    fs::create_dir_all(&run.folder)
-        .map_err(|error| format!("`{}`: {error}", run.folder.display()))?;
-    let file = run.folder.join("vocabulary.json");
+/// The vocabulary lies beside the trained network.
+pub fn vocabulary_file(run: &Run) -> PathBuf {
+    run.folder.join("vocabulary.json")
+}
+
+/// Compares the vocabulary with that of a run that is resumed.
+pub fn compare(vocabulary: &Vocabulary, run: &Run) -> Outcome<()> {
+    let file = vocabulary_file(run);
     if run.resume && file.is_file() && Vocabulary::load(&file)? != *vocabulary {
         let file = file.display();
         return Err(format!("`{file}` differs from the words of these texts: resume with the same, or name another folder").into());
     }
-    Ok(vocabulary.save(&file)?)
+    Ok(())
 }

@@ -107,10 +107,14 @@ fn picture(pixels: &[u8], [channels, height, width]: [usize; 3]) -> Picture {
     Picture { pixels: pixels.collect(), width }
 }
 
+/// Makes the folder, before a training whose maps could not be kept.
+pub fn prepare(folder: &Path) -> Outcome<()> {
+    Ok(fs::create_dir_all(folder).map_err(|error| format!("`{}`: {error}", folder.display()))?)
+}
+
 /// Writes the statistics of all test items, and a picture of each of the first `n_drawn` and each
 /// layer.
 pub fn write(folder: &Path, n_drawn: usize, maps: &Maps) -> Outcome<()> {
-    fs::create_dir_all(folder).map_err(|error| format!("`{}`: {error}", folder.display()))?;
     let font = epaint_default_fonts::UBUNTU_LIGHT;
     register_font("sans-serif", FontStyle::Normal, font).map_err(|_| "the font is not readable")?;
     let mut meters: Vec<HeadMeter> = Vec::new();

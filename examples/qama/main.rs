@@ -138,10 +138,18 @@ fn texts(cli: &Cli) -> Outcome<()> {
         .with_max_tokens(data::MAX_TOKENS)
         .with_attention(cli.attention.into());
     let training = cli.training(5).with_learning_rate(1e-3);
-    data::keep(&vocabulary, &cli.run("text")?)?;
-    cli.train("text", "a text classifier", &config, &training, [&train, &test], |model, device| {
-        heatmaps::of_texts(model, &test, &vocabulary, device)
-    })
+    let run = cli.run("text")?;
+    data::compare(&vocabulary, &run)?;
+    cli.train(
+        "text",
+        "a text classifier",
+        &config,
+        &training,
+        [&train, &test],
+        |model, device| heatmaps::of_texts(model, &test, &vocabulary, device),
+    )?;
+    // Not before: a run that fails leaves an earlier network with its own words.
+    Ok(vocabulary.save(&data::vocabulary_file(&run))?)
 }
 
 impl Cli {
@@ -166,6 +174,9 @@ impl Cli {
             training.n_epochs,
             run.folder.display()
         );
+        if let Some(folder) = &self.heatmaps {
+            heatmaps::prepare(folder)?;
+        }
         let (model, seconds) = common::timed_training(config, training, &device, &run, train)?;
         if let Some(folder) = &self.heatmaps {
             heatmaps::write(folder, self.heatmap_items, &maps(&model, &device))?;
@@ -185,11 +196,15 @@ impl Cli {
             Some(folder) => folder.clone(),
             None => {
                 let dataset = format!("{:?}", self.dataset).to_lowercase();
-                let label = match self.dataset {
-                    Dataset::Text => network.to_string(),
-                    _ => format!("{network}-{dataset}"),
+                // The texts of each folder are a data set of their own.
+                let folder = self.data_dir.as_ref().and_then(|folder| folder.file_name());
+                let dataset = match (self.dataset, folder) {
+                    (Dataset::Text, Some(folder)) => folder.to_string_lossy().into_owned(),
+                    _ => dataset,
                 };
-                let label = format!("{label}-{}-seed{}", self.attention_name()?, self.seed);
+                let limit = self.limit.map(|n| format!("-limit{n}")).unwrap_or_default();
+                let (attention, seed) = (self.attention_name()?, self.seed);
+                let label = format!("{network}-{dataset}-{attention}-seed{seed}{limit}");
                 let cache = dirs::cache_dir().ok_or("no cache folder: give --run-dir")?;
                 cache.join("burn-quantum").join("runs").join(label)
             }

@@ -41,7 +41,7 @@ pub struct TextClassifierConfig {
 /// A text classifier: embeddings of words and places, encoder layers, the mean of the tokens that are
 /// not padding, a head.
 ///
-/// The logits do not depend on how far a text is padded.
+/// The logits do not depend on how far a text is padded; where attention is sampled, their samples do.
 ///
 /// Should be created with [`TextClassifierConfig`].
 ///

@@ -32,6 +32,15 @@ pub trait ClassifierData: Dataset<Self::Item> + Clone + 'static {
 
     /// The classes of a batch, `[batch_size]`.
     fn labels(batch: &Self::Batch) -> Tensor<1, Int>;
+
+    /// The number of items of each class.
+    fn class_sizes(&self) -> Vec<usize>;
+}
+
+fn sizes(n_classes: usize, labels: impl Iterator<Item = u8>) -> Vec<usize> {
+    let mut sizes = vec![0; n_classes];
+    labels.for_each(|label| sizes[label as usize] += 1);
+    sizes
 }
 
 impl ClassifierData for ImageDataset {
@@ -55,6 +64,10 @@ impl ClassifierData for ImageDataset {
     fn labels(batch: &ImageBatch) -> Tensor<1, Int> {
         batch.labels.clone()
     }
+
+    fn class_sizes(&self) -> Vec<usize> {
+        sizes(self.n_classes(), ImageDataset::labels(self).iter().copied())
+    }
 }
 
 impl ClassifierData for TokenDataset {
@@ -77,5 +90,10 @@ impl ClassifierData for TokenDataset {
 
     fn labels(batch: &TokenBatch) -> Tensor<1, Int> {
         batch.labels.clone()
+    }
+
+    fn class_sizes(&self) -> Vec<usize> {
+        let items = (0..self.len()).filter_map(|i| self.get(i).ok());
+        sizes(self.n_classes(), items.map(|item| item.label))
     }
 }

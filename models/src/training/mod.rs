@@ -14,9 +14,11 @@ use crate::LearningRateSchedule;
 use burn::config::Config;
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
 use burn::data::dataset::Dataset;
+use burn::lr_scheduler::LrSchedulerRecord;
 use burn::module::Module;
-use burn::optim::AdamWConfig;
-use burn::tensor::Device;
+use burn::optim::{AdamWConfig, OptimizerRecord};
+use burn::store::ModuleRecord;
+use burn::tensor::{Bytes, Device};
 use burn::train::checkpoint::KeepLastNCheckpoints;
 use burn::train::metric::{AccuracyMetric, LossMetric};
 use burn::train::{Learner, SupervisedTraining};
@@ -65,10 +67,16 @@ pub(crate) enum ErrorKind {
     BadSchedule(String),
     #[error("`{}`: {source}", folder.display())]
     Io { folder: PathBuf, source: std::io::Error },
+    #[error(
+        "{n} items to train on, one in {hold_out} of which is held out: use {hold_out} or more"
+    )]
+    TooFewItems { n: usize, hold_out: usize },
     #[error("`{}` holds no checkpoint of a finished epoch: train without resuming first", folder.display())]
     NoCheckpoint { folder: PathBuf },
     #[error("`{}` differs from the configuration of this run: resume with the same, or name another folder", file.display())]
     OtherRun { file: PathBuf },
+    #[error("a new run removes `{}`, but its folder holds no `training.json` of an earlier one: name another folder", path.display())]
+    NotARun { path: PathBuf },
     #[error("training stopped: {0}")]
     Failed(String),
 }
@@ -89,9 +97,9 @@ impl TrainingConfig {
     /// Trains a new network on `device`, and returns it in its state for inference.
     ///
     /// The folder of the run receives both configurations (`training.json`, and the
-    /// network's [`FILE`](ClassifierConfig::FILE)), the
-    /// checkpoints of the last two epochs, and the trained network (`model.bpk`):
-    /// for QHON, `QhonConfig::load("qhon.json")?.init(&device).load_file("model.bpk")` gives it back.
+    /// network's [`FILE`](ClassifierConfig::FILE)), the number of items of each class (`data.json`), the
+    /// checkpoints of the last two epochs, and the trained network (`model.bpk`). A new run removes
+    /// those of an earlier one; a resumed run is compared with it. For QHON, `QhonConfig::load("qhon.json")?.init(&device).load_file("model.bpk")` gives it back.
     ///
     /// Parameters, dropout and the order of the items follow from the seed, if nothing else in the
     /// process draws from Burn's generator meanwhile: it is one per process on CPU backends. A resumed run goes on
@@ -101,8 +109,9 @@ impl TrainingConfig {
     ///
     /// # Errors
     ///
-    /// When a setting is out of range or does not apply to the data, the folder cannot be written,
-    /// there is nothing to resume, or a step of the training fails.
+    /// When a setting is out of range or does not apply to the data, the folder cannot be written or
+    /// holds what no earlier run has put there, there is nothing to resume or its configurations differ,
+    /// or a step of the training fails.
     pub fn train<C: ClassifierConfig>(
         &self,
         config: &C,
@@ -147,7 +156,10 @@ impl TrainingConfig {
         let steps = train.len().div_ceil(self.batch_size) * self.n_epochs;
         let schedule =
             self.schedule.init(self.learning_rate, steps).map_err(ErrorKind::BadSchedule)?;
-        prepare(run, [(C::FILE, config.to_string()), ("training.json", self.to_string())])?;
+        let items = format!("{{\"items_of_class\":{:?}}}", data.class_sizes());
+        let configs =
+            [(C::FILE, config.to_string()), (SETTINGS, self.to_string()), ("data.json", items)];
+        prepare(run, configs)?;
         device.seed(self.seed);
         let model = build(&device.clone().autodiff());
         let train = self.loader(train, device, true);
@@ -178,7 +190,12 @@ impl TrainingConfig {
         Ok(result.model)
     }
 
-    fn check<D: ClassifierData>(&self, data: &D) -> Result<(), Error> {
+    /// What [`train`](Self::train) checks before it touches anything.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of range or does not apply to the data.
+    pub fn check<D: ClassifierData>(&self, data: &D) -> Result<(), Error> {
         let bad =
             |name, value: String, remedy| Err(ErrorKind::BadConfig { name, value, remedy }.into());
         if self.n_epochs == 0 {
@@ -187,9 +204,12 @@ impl TrainingConfig {
         if self.batch_size == 0 {
             return bad("batch_size", "0".into(), "use at least 1");
         }
-        if self.hold_out < 2 || self.hold_out > data.len() {
-            let remedy = "use 2 to the number of items, so that both parts have one";
-            return bad("hold_out", self.hold_out.to_string(), remedy);
+        if self.hold_out < 2 {
+            return bad("hold_out", self.hold_out.to_string(), "use 2 or more");
+        }
+        if self.hold_out > data.len() {
+            let (n, hold_out) = (data.len(), self.hold_out);
+            return Err(ErrorKind::TooFewItems { n, hold_out }.into());
         }
         if !(self.learning_rate > 0.0 && self.learning_rate <= 1.0) {
             return bad("learning_rate", self.learning_rate.to_string(), "use a number in (0, 1]");
@@ -230,38 +250,73 @@ impl TrainingConfig {
     }
 }
 
+const SETTINGS: &str = "training.json";
+
+/// What a run leaves in its folder beside its configurations.
+const RESULTS: [&str; 4] = ["checkpoint", "train", "valid", "model.bpk"];
+
 /// Makes the folder and writes or compares the configurations; a run that does not resume starts
-/// without checkpoints.
-fn prepare(run: &Run, configs: [(&str, String); 2]) -> Result<(), Error> {
+/// without the results of another.
+fn prepare(run: &Run, configs: [(&str, String); 3]) -> Result<(), Error> {
     let io = |source| ErrorKind::Io { folder: run.folder.clone(), source };
     fs::create_dir_all(&run.folder).map_err(io)?;
+    if !run.resume {
+        remove_results(&run.folder)?;
+    }
     for (name, config) in configs {
         let file = run.folder.join(name);
         if !run.resume {
             fs::write(file, config).map_err(io)?;
-        } else if fs::read_to_string(&file).is_ok_and(|theirs| theirs != config) {
-            return Err(ErrorKind::OtherRun { file }.into());
+            continue;
         }
-    }
-    let parts = ["checkpoint", "train", "valid"].map(|part| run.folder.join(part));
-    for part in parts.iter().filter(|part| !run.resume && part.is_dir()) {
-        fs::remove_dir_all(part).map_err(io)?;
+        match fs::read_to_string(&file) {
+            Ok(theirs) if theirs == config => (),
+            Ok(_) => return Err(ErrorKind::OtherRun { file }.into()),
+            Err(_) => return Err(ErrorKind::NoCheckpoint { folder: run.folder.clone() }.into()),
+        }
     }
     Ok(())
 }
 
-/// The last epoch of which the folder holds the model, the optimiser and the scheduler.
+/// Only where an earlier run has put them: the user may have named a folder of something else.
+fn remove_results(folder: &Path) -> Result<(), Error> {
+    let there = RESULTS.map(|name| folder.join(name)).into_iter().filter(|path| path.exists());
+    for path in there {
+        if !folder.join(SETTINGS).is_file() {
+            return Err(ErrorKind::NotARun { path }.into());
+        }
+        let removed =
+            if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.map_err(|source| ErrorKind::Io { folder: path, source })?;
+    }
+    Ok(())
+}
+
+/// The last epoch of which the folder holds the model, the optimiser and the scheduler, whole.
 fn last_checkpoint(folder: &Path) -> Result<usize, Error> {
-    let there = |kind: &str, epoch: usize| {
-        folder.join("checkpoint").join(format!("{kind}-{epoch}.bpk")).is_file()
-    };
     let files = fs::read_dir(folder.join("checkpoint")).into_iter().flatten().flatten();
-    let epoch = files
+    let mut epochs: Vec<usize> = files
         .filter_map(|file| {
             let name = file.file_name().into_string().ok()?;
-            name.strip_prefix("model-")?.strip_suffix(".bpk")?.parse::<usize>().ok()
+            name.strip_prefix("model-")?.strip_suffix(".bpk")?.parse().ok()
         })
-        .filter(|&epoch| there("optim", epoch) && there("scheduler", epoch))
-        .max();
+        .collect();
+    epochs.sort_unstable();
+    let whole = |epoch: &usize| is_whole(&folder.join("checkpoint"), *epoch);
+    let epoch = epochs.into_iter().rev().find(whole);
     Ok(epoch.ok_or_else(|| ErrorKind::NoCheckpoint { folder: folder.into() })?)
+}
+
+/// burn-train panics on a file that it cannot read.
+fn is_whole(folder: &Path, epoch: usize) -> bool {
+    let bytes = |kind: &str| {
+        let content = fs::read(folder.join(format!("{kind}-{epoch}.bpk"))).ok()?;
+        Some(Bytes::from_bytes_vec(content))
+    };
+    let whole = || {
+        ModuleRecord::from_bytes(bytes("model")?).ok()?;
+        OptimizerRecord::from_bytes(bytes("optim")?).ok()?;
+        LrSchedulerRecord::from_bytes(bytes("scheduler")?).ok()
+    };
+    whole().is_some()
 }

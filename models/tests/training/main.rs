@@ -144,10 +144,57 @@ fn training_resumes_from_a_checkpoint() {
         .collect();
     assert_eq!(epochs, [3]);
 
-    let other = training.clone().with_batch_size(8);
+    // A file that was cut off is no checkpoint: the epoch before it is.
+    let cut = std::fs::read(kept(3)).unwrap();
+    std::fs::write(kept(3), &cut[..cut.len() / 2]).unwrap();
+    let (_, events) = train(&training, &folder(path.path(), true));
+    assert_eq!(events.iter().filter(|e| matches!(e, Event::Epoch(_))).count(), 1);
+    let optimizer = path.path().join("checkpoint/optim-2.bpk");
+    for file in [&kept(3), &optimizer] {
+        let cut = std::fs::read(file).unwrap();
+        std::fs::write(file, &cut[..cut.len() / 2]).unwrap();
+    }
     let run = folder(path.path(), true);
-    let error = other.train(&config(), &Device::flex(), &images(), &run, |_| {}).unwrap_err();
-    assert!(error.to_string().contains("training.json` differs"), "{error}");
+    let refuse = |training: &TrainingConfig, images: &ImageDataset| {
+        let result = training.train(&config(), &Device::flex(), images, &run, |_| {});
+        result.unwrap_err().to_string()
+    };
+    let error = refuse(&training, &images());
+    assert!(error.contains("holds no checkpoint of a finished epoch"), "{error}");
+
+    let error = refuse(&training.clone().with_batch_size(8), &images());
+    assert!(error.contains("training.json` differs"), "{error}");
+    let error = refuse(&training, &images().filter(|i| i != 5));
+    assert!(error.contains("data.json` differs"), "{error}");
+    std::fs::remove_file(path.path().join("training.json")).unwrap();
+    assert!(refuse(&training, &images()).contains("holds no checkpoint"));
+}
+
+/// A new run takes the place of an earlier one, and of nothing else.
+#[test]
+fn a_new_run_removes_the_results_of_an_earlier_one_only() {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
+    let path = tempfile::tempdir().unwrap();
+    let training = TrainingConfig::new(1);
+    let run = folder(path.path(), false);
+    let begin = |training: &TrainingConfig| {
+        training.train(&config(), &Device::flex(), &images(), &run, |_| {}).map(|_| ())
+    };
+    let own = path.path().join("train").join("keep.txt");
+    std::fs::create_dir(path.path().join("train")).unwrap();
+    std::fs::write(&own, "mine").unwrap();
+    let error = begin(&training).unwrap_err().to_string();
+    assert!(error.contains("train`, but its folder holds no `training.json`"), "{error}");
+    assert!(own.is_file() && !path.path().join("training.json").exists());
+
+    std::fs::remove_dir_all(path.path().join("train")).unwrap();
+    begin(&training).unwrap();
+    let model = path.path().join("model.bpk");
+    assert!(begin(&TrainingConfig::new(0)).is_err() && model.is_file(), "refused before");
+    // What stops after its start leaves no network of another configuration.
+    std::fs::remove_file(path.path().join("data.json")).unwrap();
+    std::fs::create_dir(path.path().join("data.json")).unwrap();
+    assert!(begin(&training.with_batch_size(8)).is_err() && !model.exists());
 }
 
 #[test]
@@ -160,6 +207,10 @@ fn what_cannot_be_trained_is_refused_by_name() {
     };
     let fresh = folder(path.path(), false);
     assert_eq!(refuse(TrainingConfig::new(0), &fresh), "n_epochs is 0: use at least 1");
+    let few = TrainingConfig::new(1).with_hold_out(1_000_000);
+    assert!(
+        refuse(few, &fresh).ends_with("one in 1000000 of which is held out: use 1000000 or more")
+    );
     let rate = TrainingConfig::new(1).with_learning_rate(f64::NAN);
     assert_eq!(refuse(rate, &fresh), "learning_rate is NaN: use a number in (0, 1]");
     let empty = folder(&path.path().join("empty"), true);
