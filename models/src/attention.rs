@@ -86,7 +86,8 @@ pub struct AttentionOutput {
 impl AttentionKind {
     /// Initialises a new layer, or nothing of [`None`](Self::None).
     ///
-    /// The operators of [`SelectionAttention`] have no dropout.
+    /// The operators of [`SelectionAttention`] have no dropout. Samples follow from `seed`, to which
+    /// heads may add their number: samples of layers are independent if their seeds are further apart.
     ///
     /// # Panics
     ///
@@ -96,9 +97,10 @@ impl AttentionKind {
         d_model: usize,
         n_heads: usize,
         dropout: f64,
+        seed: u64,
         device: &Device,
     ) -> Option<TokenAttention> {
-        let qama = QamaConfig::new(d_model, n_heads).with_dropout(dropout);
+        let qama = QamaConfig::new(d_model, n_heads).with_dropout(dropout).with_seed(seed);
         let sampled = |qama: QamaConfig, sampler: Arc<dyn IsingSampler>| {
             let beta = SampleTemperature::Known(1.0);
             TokenAttention::Qama(qama.init_with_sampler(device, sampler, beta))
@@ -122,14 +124,16 @@ impl AttentionKind {
                 TokenAttention::Qama(one.with_coupling(QamaCoupling::None).init(device))
             }
             Self::QamaSelection => {
-                TokenAttention::Selection(QamaConfig::selection(d_model, n_heads).init(device))
+                let config = QamaConfig::selection(d_model, n_heads).with_seed(seed);
+                TokenAttention::Selection(config.init(device))
             }
             Self::QamaBipartite => {
                 let config = QamaConfig::bipartite(d_model, n_heads).with_dropout(dropout);
-                TokenAttention::Bipartite(config.init(device))
+                TokenAttention::Bipartite(config.with_seed(seed).init(device))
             }
             Self::QamaPaper => {
-                TokenAttention::Selection(QamaConfig::paper_v2(d_model, n_heads).init(device))
+                let config = QamaConfig::paper_v2(d_model, n_heads).with_seed(seed);
+                TokenAttention::Selection(config.init(device))
             }
             Self::QamaPaperAllOn => {
                 let config = QamaConfig::paper_v2(d_model, n_heads).with_n_reads(1);

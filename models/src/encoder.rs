@@ -24,6 +24,9 @@ pub struct EncoderLayerConfig {
     /// Default: 0.1
     #[config(default = 0.1)]
     pub dropout: f64,
+    /// Seeds the samples of the attention, if it draws any. Default: 0
+    #[config(default = 0)]
+    pub seed: u64,
 }
 
 /// A pre-norm layer of a transformer: `y = x + attention(norm(x))`, then `y + feed_forward(norm(y))`.
@@ -58,15 +61,26 @@ pub struct EncoderLayer {
     shape: AttentionShape,
 }
 
+/// Heads add their number to the seed of their layer.
+pub(crate) fn layer_seed(k: usize) -> u64 {
+    (k as u64) << 32
+}
+
 /// What it takes to build another attention of the same size.
 #[derive(Debug, Clone, Copy)]
 struct AttentionShape {
     d_model: usize,
     n_heads: usize,
     dropout: f64,
+    seed: u64,
 }
 
 impl EncoderLayerConfig {
+    /// The config of layer `k` of a stack, whose samples are independent of the others'.
+    pub(crate) fn of_layer(&self, k: usize) -> Self {
+        self.clone().with_seed(layer_seed(k))
+    }
+
     /// Initialises a new layer.
     ///
     /// # Panics
@@ -74,7 +88,8 @@ impl EncoderLayerConfig {
     /// Panics if the heads do not divide `d_model`.
     pub fn init(&self, device: &Device) -> EncoderLayer {
         let (d_model, n_heads, dropout) = (self.d_model, self.n_heads, self.dropout);
-        self.init_with(self.attention.init(d_model, n_heads, dropout, device), device)
+        let attention = self.attention.init(d_model, n_heads, dropout, self.seed, device);
+        self.init_with(attention, device)
     }
 
     /// Initialises a new layer around an attention of one's own; that of the config counts for nothing.
@@ -87,7 +102,7 @@ impl EncoderLayerConfig {
             norm_feed_forward: LayerNormConfig::new(d_model).init(device),
             feed_forward: feed_forward.with_dropout(dropout).init(device),
             dropout: DropoutConfig::new(dropout).init(),
-            shape: AttentionShape { d_model, n_heads, dropout },
+            shape: AttentionShape { d_model, n_heads, dropout, seed: self.seed },
         }
     }
 }
@@ -132,8 +147,8 @@ impl EncoderLayer {
     /// This layer with an attention of another kind, which takes over the parameters that the two have
     /// in common; see [`TokenAttention::transfer_to`].
     pub fn with_attention(mut self, kind: AttentionKind, device: &Device) -> Self {
-        let AttentionShape { d_model, n_heads, dropout } = self.shape;
-        let new = kind.init(d_model, n_heads, dropout, device);
+        let AttentionShape { d_model, n_heads, dropout, seed } = self.shape;
+        let new = kind.init(d_model, n_heads, dropout, seed, device);
         self.attention = match (self.attention, new) {
             (Some(old), Some(new)) => Some(old.transfer_to(new)),
             (_, new) => new,
@@ -170,6 +185,7 @@ pub(crate) fn forward_all(
 mod tests {
     use super::*;
     use burn::nn::transformer::{TransformerEncoderConfig, TransformerEncoderInput};
+    use burn::store::ModuleRecord;
     use burn::tensor::{Distribution, Tolerance};
 
     fn tokens(device: &Device) -> Tensor<3> {
@@ -204,6 +220,26 @@ mod tests {
         for layer in [layer, one_key] {
             let given = layer.forward(x.clone(), &masks).into_data();
             given.assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-5));
+        }
+    }
+
+    /// Two layers of the same weights, which see the same tokens.
+    #[test]
+    fn layers_of_a_stack_draw_samples_of_their_own() {
+        let (device, config) = (Device::flex(), EncoderLayerConfig::new(8, 2, 16));
+        use AttentionKind::*;
+        for kind in [QamaGibbs, QamaRandom, QamaSelection, QamaBipartite] {
+            let config = config.clone().with_attention(kind);
+            let layers = [0, 0, 1].map(|k| config.of_layer(k).init(&device));
+            let bytes = layers[0].clone().into_record().into_bytes().unwrap();
+            let outputs = layers.map(|layer| {
+                let layer = layer.load_record(ModuleRecord::from_bytes(bytes.clone()).unwrap());
+                let layers = [layer.clone(), layer.with_attention(kind, &device)];
+                layers.map(|layer| layer.forward(tokens(&device), &TokenMasks::default()))
+            });
+            let [first, again, other] = outputs.map(|pair| pair.map(Tensor::into_data));
+            assert_eq!(first, again, "{kind:?}");
+            assert!(first[0] != other[0] && first[1] != other[1], "{kind:?}");
         }
     }
 

@@ -85,7 +85,7 @@ impl LanguageModelConfig {
         LanguageModel {
             embedding: TokenEmbedding::new(n_words, self.max_tokens, d_model, device),
             dropout: DropoutConfig::new(self.dropout).init(),
-            layers: (0..self.depth).map(|_| layer.init(device)).collect(),
+            layers: (0..self.depth).map(|k| layer.of_layer(k).init(device)).collect(),
             norm: LayerNormConfig::new(d_model).init(device),
             head: LinearConfig::new(d_model, n_words).init(device),
         }

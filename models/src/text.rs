@@ -82,7 +82,7 @@ impl TextClassifierConfig {
         TextClassifier {
             embedding: TokenEmbedding::new(n_words, self.max_tokens, d_model, device),
             dropout: DropoutConfig::new(self.dropout).init(),
-            layers: (0..self.depth).map(|_| layer.init(device)).collect(),
+            layers: (0..self.depth).map(|k| layer.of_layer(k).init(device)).collect(),
             norm: LayerNormConfig::new(d_model).init(device),
             head: LinearConfig::new(d_model, self.n_classes).init(device),
         }

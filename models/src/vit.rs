@@ -1,6 +1,7 @@
 //! A small vision transformer whose attention is a parameter.
 
 use crate::attention::{AttentionKind, AttentionOutput, TokenAttention, TokenMasks};
+use crate::encoder::layer_seed;
 use crate::encoder::{EncoderLayer, EncoderLayerConfig, try_forward_all};
 use crate::qhon::patches;
 use burn::config::Config;
@@ -82,7 +83,7 @@ impl VisionTransformerConfig {
     /// Panics if the patches do not tile the image, or the heads do not divide `d_model`.
     pub fn init(&self, device: &Device) -> VisionTransformer {
         let (d_model, n_heads) = (self.d_model, self.n_heads);
-        self.init_with(device, &|| self.attention.init(d_model, n_heads, 0.0, device))
+        self.init_with(device, &|seed| self.attention.init(d_model, n_heads, 0.0, seed, device))
     }
 
     /// Initialises a new network whose attention is QAMA with selections of `sampler`, a simulator
@@ -126,7 +127,8 @@ impl VisionTransformerConfig {
         let coupling = QamaCoupling::Learned { max_keys: self.n_tokens() };
         let qama = QamaConfig::new(self.d_model, self.n_heads).with_dropout(0.0);
         let qama = qama.with_coupling(coupling).with_n_reads(n_reads);
-        self.init_with(device, &|| {
+        self.init_with(device, &|seed| {
+            let qama = qama.clone().with_seed(seed);
             let qama = qama.init_with_sampler(device, sampler.clone(), temperature);
             Some(TokenAttention::Qama(qama))
         })
@@ -135,7 +137,7 @@ impl VisionTransformerConfig {
     fn init_with(
         &self,
         device: &Device,
-        attention: &dyn Fn() -> Option<TokenAttention>,
+        attention: &dyn Fn(u64) -> Option<TokenAttention>,
     ) -> VisionTransformer {
         let ([channels, height, width], p) = (self.image, self.patch_size);
         assert!(
@@ -145,10 +147,11 @@ impl VisionTransformerConfig {
         let position = Initializer::Normal { mean: 0.0, std: 0.1 };
         let layer = EncoderLayerConfig::new(self.d_model, self.n_heads, self.d_hidden);
         let layer = layer.with_dropout(0.0);
+        let block = |k| layer.of_layer(k).init_with(attention(layer_seed(k)), device);
         VisionTransformer {
             embedding: LinearConfig::new(channels * p * p, self.d_model).init(device),
             position: position.init([self.n_tokens(), self.d_model], device),
-            blocks: (0..self.depth).map(|_| layer.init_with(attention(), device)).collect(),
+            blocks: (0..self.depth).map(block).collect(),
             norm: LayerNormConfig::new(self.d_model).init(device),
             head: LinearConfig::new(self.d_model, self.n_classes).init(device),
             patch_size: p,

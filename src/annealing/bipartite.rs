@@ -124,7 +124,7 @@ impl BlockGibbs {
         let chains = each_chain(self.seed, models.len(), n_reads, |p, random| {
             pulp::Arch::new().dispatch(Chain { model: &models[p], beta, n_sweeps, random })
         });
-        chains.chunks(n_reads.max(1)).map(<[_]>::concat).collect()
+        (0..models.len()).map(|p| chains[p * n_reads..][..n_reads].concat()).collect()
     }
 }
 

@@ -1,8 +1,11 @@
 //! QUBOs of different sizes, sampled as Ising models.
 
-use super::{BatchSampleSet, IsingSampler, effective_beta_of_batch};
+use super::temperature::effective_beta_of_batches;
+use super::{BatchSampleSet, IsingSampler};
 use crate::error::{Error, ErrorKind};
 use crate::ising::{BatchedIsing, Ising, Qubo, to_bits};
+use crate::random::Places;
+use std::sync::Arc;
 
 /// What a sampler drew of one QUBO.
 #[derive(Debug, Clone, Default)]
@@ -14,9 +17,11 @@ pub(crate) struct QuboReads {
 }
 
 /// At least one read of each QUBO, and `n_reads` unless the sampler stops early. Those of one size go
-/// to the sampler as one batch of dense models.
+/// to the sampler as one batch of dense models, with a seed of its own; the temperature is that of all
+/// samples together.
 pub(crate) fn sample_qubos(
-    sampler: &dyn IsingSampler,
+    sampler: &Arc<dyn IsingSampler>,
+    seed: u64,
     qubos: &[Qubo],
     n_reads: usize,
     estimate: bool,
@@ -25,19 +30,24 @@ pub(crate) fn sample_qubos(
     sizes.sort_unstable();
     sizes.dedup();
     let mut reads = vec![QuboReads::default(); qubos.len()];
+    let mut groups = Vec::new();
     for n in sizes.into_iter().filter(|&n| n > 0) {
         let places: Vec<usize> =
             (0..qubos.len()).filter(|&p| qubos[p].n_variables() == n).collect();
         let models = places.iter().map(|&p| qubos[p].to_ising()).collect::<Result<Vec<_>, _>>()?;
         let models = batch(n, &models)?;
+        let [low, high] = Places::new(seed).child(n as u64).words(0, 0);
+        let reseeded = sampler.reseeded(u64::from(high) << 32 | u64::from(low));
+        let sampler = reseeded.as_ref().unwrap_or(sampler);
         let samples = sampler.sample_batch(&models, n_reads)?;
-        let beta = match estimate {
-            true => Some(effective_beta_of_batch(&models, &samples)?.beta),
-            false => None,
-        };
         for (k, p) in places.into_iter().enumerate() {
-            reads[p] = QuboReads { bits: bits(&samples, k)?, beta };
+            reads[p].bits = bits(&samples, k)?;
         }
+        groups.push((models, samples));
+    }
+    if estimate && !groups.is_empty() {
+        let beta = effective_beta_of_batches(&groups)?.beta;
+        reads.iter_mut().for_each(|read| read.beta = Some(beta));
     }
     Ok(reads)
 }

@@ -50,7 +50,7 @@ pub fn effective_beta(model: &Ising, samples: &SampleSet) -> Result<EffectiveBet
         let of_spin = |i| -f64::from(sample.spins[i]) * model.local_field(i, sample.spins);
         (sample.count, (0..model.n_spins()).map(of_spin).collect())
     });
-    Alignments::new(model.n_spins(), rows)?.estimate()
+    Alignments::new(rows)?.estimate()
 }
 
 /// The inverse temperature of the samples of a whole batch, if all models were sampled at the same:
@@ -63,47 +63,59 @@ pub fn effective_beta_of_batch(
     models: &BatchedIsing<'_>,
     samples: &BatchSampleSet,
 ) -> Result<EffectiveBeta, Error> {
-    let n = models.n_spins();
-    length("a sample of these models", n, samples.n_spins())?;
+    length("a sample of these models", models.n_spins(), samples.n_spins())?;
     length("the problems of the sample set", models.n_problems(), samples.n_problems())?;
-    let rows = (0..models.n_problems()).flat_map(|p| {
+    Alignments::new(rows(models, samples))?.estimate()
+}
+
+/// That of batches of models of different sizes.
+pub(crate) fn effective_beta_of_batches(
+    batches: &[(BatchedIsing<'_>, BatchSampleSet)],
+) -> Result<EffectiveBeta, Error> {
+    Alignments::new(batches.iter().flat_map(|(models, samples)| rows(models, samples)))?.estimate()
+}
+
+fn rows<'a>(
+    models: &'a BatchedIsing<'_>,
+    samples: &'a BatchSampleSet,
+) -> impl Iterator<Item = (usize, Vec<f64>)> + 'a {
+    let n = models.n_spins();
+    (0..models.n_problems()).flat_map(move |p| {
         let model = models.problem(p);
         let row = move |spins: &[i8]| {
             let of_spin = |i| -f64::from(spins[i]) * model.local_field(i, spins);
             (1, (0..n).map(of_spin).collect())
         };
         samples.spins_of(p).chunks_exact(n.max(1)).map(row)
-    });
-    Alignments::new(n, rows)?.estimate()
+    })
 }
 
 /// `x = -s_i f_i` of each spin of each sample, in units of the largest: how well spins follow their
 /// fields.
 struct Alignments {
-    n: usize,
-    x: Vec<f64>,
+    x: Vec<Vec<f64>>,
     counts: Vec<f64>,
     unit: f64,
 }
 
 impl Alignments {
-    fn new(n: usize, rows: impl Iterator<Item = (usize, Vec<f64>)>) -> Result<Self, Error> {
-        let (counts, x): (Vec<f64>, Vec<Vec<f64>>) =
+    fn new(rows: impl Iterator<Item = (usize, Vec<f64>)>) -> Result<Self, Error> {
+        let (counts, mut x): (Vec<f64>, Vec<Vec<f64>>) =
             rows.map(|(count, x)| (count as f64, x)).unzip();
-        let mut x = x.concat();
-        let unit = x.iter().fold(0f64, |max, x| max.max(x.abs()));
+        let unit = x.iter().flatten().fold(0f64, |max, x| max.max(x.abs()));
         if unit == 0.0 || !unit.is_finite() {
             let (what, value) = ("the largest local field of the samples".into(), unit);
             let range = "a finite number above zero";
             return Err(ErrorKind::OutOfRange { what, value, range }.into());
         }
-        x.iter_mut().for_each(|x| *x /= unit);
-        Ok(Self { n, x, counts, unit })
+        x.iter_mut().flatten().for_each(|x| *x /= unit);
+        Ok(Self { x, counts, unit })
     }
 
     fn estimate(&self) -> Result<EffectiveBeta, Error> {
-        if self.x.iter().all(|&x| x >= 0.0) || self.x.iter().all(|&x| x <= 0.0) {
-            let sign = if self.x.iter().any(|&x| x > 0.0) { 1.0 } else { -1.0 };
+        let all = || self.x.iter().flatten();
+        if all().all(|&x| x >= 0.0) || all().all(|&x| x <= 0.0) {
+            let sign = if all().any(|&x| x > 0.0) { 1.0 } else { -1.0 };
             return Ok(EffectiveBeta { beta: sign * f64::INFINITY, standard_error: f64::INFINITY });
         }
         let beta = self.root();
@@ -117,7 +129,7 @@ impl Alignments {
 
     /// The sum over all samples, with their counts.
     fn sum(&self, of: impl Fn(&[f64]) -> f64) -> f64 {
-        self.x.chunks(self.n).zip(&self.counts).map(|(row, count)| count * of(row)).sum()
+        self.x.iter().zip(&self.counts).map(|(row, count)| count * of(row)).sum()
     }
 
     /// The score falls with beta: bracket its zero, then bisect.

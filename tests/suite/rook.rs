@@ -137,6 +137,49 @@ fn annealing_finds_ground_states() {
     assert!(hits >= 297, "{hits} of 300");
 }
 
+/// The tokens of the largest fields, however strong the cardinality: single flips cannot exchange one
+/// for another, and nothing but the cardinality is felt at the temperatures that it sets.
+#[test]
+fn annealing_selects_the_best_of_a_given_number() {
+    for (seed, strength) in (0..20).flat_map(|seed| [1.0, 10.0, 100.0].map(|s| (seed, s))) {
+        let (n, k) = (64, 8);
+        let f = to_f32(&uniform(&mut rng(300 + seed), n, 2.0));
+        let model = RookModel::new([1, n], &vec![0.0; n * n], &f, None).unwrap();
+        let model = model.with_cardinality(Cardinality { strength, target: k as f32 }).unwrap();
+        let bits = BlockAnnealing::default().minimise(std::slice::from_ref(&model)).remove(0);
+        let mut order: Vec<usize> = (0..n).collect();
+        order.sort_by(|&a, &b| f[b].total_cmp(&f[a]));
+        // Of each number the best are those of the largest fields.
+        let best = (0..=n).map(|m| {
+            let mut bits = vec![0; n];
+            order[..m].iter().for_each(|&i| bits[i] = 1);
+            model.energy(&bits)
+        });
+        let best = best.fold(f64::INFINITY, f64::min);
+        let found = model.energy(&bits);
+        assert!(found < best + 1e-3, "{seed}, {strength}: {found} {best}");
+    }
+    let mut hits = 0;
+    for seed in 0..40 {
+        let mut case = case(400 + seed, 2, 1, 7, 1.0);
+        let cardinality = Cardinality { strength: 20.0, target: 3.0 };
+        case.model = case.model.with_cardinality(cardinality).unwrap();
+        case.cardinality = Some(cardinality);
+        let anneal = BlockAnnealing::default().with_n_runs(16);
+        let bits = anneal.minimise(std::slice::from_ref(&case.model)).remove(0);
+        let exact = (0..1 << 14).map(|s| case.energy(&case.bits(s)));
+        hits += usize::from(case.energy(&bits) < exact.fold(f64::INFINITY, f64::min) + 1e-3);
+    }
+    assert!(hits >= 39, "{hits} of 40");
+}
+
+#[test]
+fn no_reads_are_empty_for_each_model() {
+    let model = case(5, 2, 1, 3, 1.0).model;
+    let gibbs = BlockGibbs::new(1.0).unwrap();
+    assert_eq!(gibbs.sample(&[model.clone(), model], 0), [vec![], vec![]] as [Vec<u8>; 2]);
+}
+
 /// Even without a sweep the local search must end where no flip, on or off, helps.
 #[test]
 fn local_search_ends_where_no_single_flip_helps() {

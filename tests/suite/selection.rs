@@ -446,37 +446,62 @@ fn the_objective_of_a_ground_state_has_the_frozen_gradient() {
 
 #[test]
 fn the_mean_field_gradient_is_that_of_its_fixed_point() {
-    let device = device().autodiff();
     let variants = variants().into_iter().filter(|config| config.n_bits == 1);
     for (k, config) in variants.enumerate() {
-        let config = config.with_pair_weight(0.5);
-        let layer = fixed(
-            config.clone().with_gradient(SelectionGradient::MeanField).init(&device),
-            &device,
-        );
-        let x = input(60 + k as u64, [1, 3, D], &device);
-        let plain = Plain::new(&layer, &config, x.clone());
-        let c = uniform(&mut rng(k as u64), 3 * D, 1.0);
-        let (y, found) = gradient(&layer, &x, &c);
-        let of_mean_field = |plain: &Plain| {
-            let (z, m) = mean_field(plain);
-            let bits: Vec<_> = m.iter().map(|m| vec![m.clone()]).collect();
-            plain.read(&z, &m, &plain.energies(&z, &bits))
-        };
-        // `E` multiplies what was sampled.
-        let probed = config.readout != SelectionReadout::MaskedValues;
-        let at = of_mean_field(&plain);
-        let expected = plain.differences(|other| {
-            let rest = |k: usize| match probed {
-                true => (y[k] - at[k]) * other.probe[k % D_K] / plain.probe[k % D_K],
-                false => 0.0,
-            };
-            let out = of_mean_field(other);
-            (0..out.len()).map(|k| c[k] * (out[k] + rest(k))).sum()
-        });
-        let error = max_difference(&found, &expected);
-        assert!(error < 2e-3, "{k}: {error}");
+        check_mean_field(k, &config.with_pair_weight(0.5), 3);
     }
+}
+
+/// Plain steps would swing between all and none. Of a stronger one there are many fixed points.
+#[test]
+fn the_mean_field_bears_a_strong_cardinality() {
+    for (k, strength) in [2.0, 3.0].into_iter().enumerate() {
+        let cardinality = SelectionCardinality::new(3.0).with_strength(strength);
+        let config = config().with_readout(SelectionReadout::MaskedValues);
+        let config = config.with_cardinality(Some(cardinality)).with_pair_weight(0.5);
+        check_mean_field(7 + k, &config, 20);
+    }
+}
+
+#[test]
+fn a_mean_field_without_a_fixed_point_in_reach_is_an_error() {
+    let device = device().autodiff();
+    let cardinality = SelectionCardinality::new(4.0).with_strength(1e6);
+    let config = config().with_cardinality(Some(cardinality));
+    let config = config.with_gradient(SelectionGradient::MeanField);
+    let layer = fixed(config.init(&device), &device);
+    let x = input(60, [1, 16, D], &device);
+    let error = layer.try_forward(QamaInput::self_attn(x)).unwrap_err().to_string();
+    assert!(error.contains("the residual of the mean field is"), "{error}");
+    assert!(error.contains("give the cardinality less strength"), "{error}");
+}
+
+fn check_mean_field(k: usize, config: &SelectionAttentionConfig, n: usize) {
+    let device = device().autodiff();
+    let layer =
+        fixed(config.clone().with_gradient(SelectionGradient::MeanField).init(&device), &device);
+    let x = input(60 + k as u64, [1, n, D], &device);
+    let plain = Plain::new(&layer, config, x.clone());
+    let c = uniform(&mut rng(k as u64), n * D, 1.0);
+    let (y, found) = gradient(&layer, &x, &c);
+    let of_mean_field = |plain: &Plain| {
+        let (z, m) = mean_field(plain);
+        let bits: Vec<_> = m.iter().map(|m| vec![m.clone()]).collect();
+        plain.read(&z, &m, &plain.energies(&z, &bits))
+    };
+    // `E` multiplies what was sampled.
+    let probed = config.readout != SelectionReadout::MaskedValues;
+    let at = of_mean_field(&plain);
+    let expected = plain.differences(|other| {
+        let rest = |k: usize| match probed {
+            true => (y[k] - at[k]) * other.probe[k % D_K] / plain.probe[k % D_K],
+            false => 0.0,
+        };
+        let out = of_mean_field(other);
+        (0..out.len()).map(|k| c[k] * (out[k] + rest(k))).sum()
+    });
+    let error = max_difference(&found, &expected);
+    assert!(error < 2e-3, "{k}: {error}");
 }
 
 fn mean_field(plain: &Plain) -> (Numbers, Vec<Vec<f64>>) {
@@ -805,6 +830,27 @@ fn any_sampler_serves() {
     assert!((dot(&c, &y) - mean).abs() < 5.0 * (variance / 40_000.0).sqrt() + 1e-5);
     let expected = plain.differences(|plain| plain.expectation(&c));
     assert!(max_difference(&found, &expected) < 0.06, "{}", max_difference(&found, &expected));
+}
+
+/// A sequence of one token says little of the temperature, which is that of the whole call.
+#[test]
+fn short_sequences_do_not_decide_the_temperature() {
+    let device = device().autodiff();
+    let sampler = Arc::new(GibbsSampler::new(3.0).with_n_sweeps(30));
+    let x = input(131, [3, 6, D], &device).require_grad();
+    let hidden = mask((0..18).map(|k| k / 6 == 1 && k % 6 > 0).collect(), 6, &device);
+    let bipartite = BipartiteAttentionConfig::new(D, HEADS).with_dropout(0.0).with_n_reads(16);
+    for seed in 0..10 {
+        let config = SelectionAttentionConfig::new(D, HEADS).with_n_reads(16).with_seed(seed);
+        let estimated = SampleTemperature::Estimated;
+        let layer = fixed(config.init_with_sampler(&device, sampler.clone(), estimated), &device);
+        let input = || QamaInput::self_attn(x.clone()).mask_pad(hidden.clone());
+        let out = layer.try_forward(input()).unwrap().context;
+        assert!(values(x.grad(&out.sum().backward()).unwrap()).iter().all(|g| g.is_finite()));
+        let bipartite = bipartite.clone().with_seed(seed);
+        let layer = drawn(1, bipartite.init_with_sampler(&device, sampler.clone(), estimated));
+        layer.try_forward(input()).unwrap();
+    }
 }
 
 #[test]

@@ -191,13 +191,52 @@ impl<'a> State<'a> {
         }
     }
 
-    /// The flip that lowers the energy most, whichever its direction, until there is none.
+    /// Flips, and exchanges where single flips would change how many are on, until none helps.
     #[inline(always)]
     fn descend(&mut self) {
-        let [n_heads, q, n] = self.model.shape();
         self.refresh();
         // Less than this may be rounding.
         let least = 1e-5 * self.model.rms_field() as f32;
+        self.flip_down(least);
+        for _ in 0..16 * self.model.n_bits() {
+            if self.model.cardinality.is_none() || !self.exchange(least) {
+                break;
+            }
+            self.flip_down(least);
+        }
+    }
+
+    /// Turns one bit off and another of its head and number on, where that lowers the energy most.
+    #[inline(always)]
+    fn exchange(&mut self, least: f32) -> bool {
+        let [n_heads, q, n] = self.model.shape();
+        let kappa = self.model.cardinality.map_or(0.0, |c| c.strength);
+        let mut best = (least, None);
+        for (h, r) in (0..n_heads).flat_map(|h| (0..q).map(move |r| (h, r))) {
+            let square = self.model.places[r] * self.model.places[r];
+            let is_on = |i: usize| self.bits[(h * q + r) * n + i] == 1;
+            let fields: Vec<f32> = (0..n).map(|i| self.field(h, r, i)).collect();
+            for i in (0..n).filter(|&i| is_on(i)) {
+                let row = &self.model.couplings[(h * n + i) * n..][..n];
+                for j in (0..n).filter(|&j| !is_on(j)) {
+                    // With `i` off there is more room for `j`, which its coupling no longer pulls.
+                    let gain = fields[j] - fields[i] + square * (kappa - row[j]);
+                    if gain > best.0 {
+                        best = (gain, Some((h, r, i, j)));
+                    }
+                }
+            }
+        }
+        let Some((h, r, i, j)) = best.1 else { return false };
+        self.flip(h, r, i, self.field(h, r, i));
+        self.flip(h, r, j, self.field(h, r, j));
+        true
+    }
+
+    /// The flip that lowers the energy most, whichever its direction, until there is none.
+    #[inline(always)]
+    fn flip_down(&mut self, least: f32) {
+        let [n_heads, q, n] = self.model.shape();
         for _ in 0..16 * self.model.n_bits() {
             let mut best = (least, None);
             for place in 0..n_heads * q * n {

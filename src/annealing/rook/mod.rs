@@ -218,8 +218,16 @@ impl RookModel {
     /// The root mean square of what a bit feels, over all bits, when the others are on or off with
     /// equal probability: the scale of temperatures.
     pub fn rms_field(&self) -> f64 {
+        self.rms_field_with(self.cardinality)
+    }
+
+    pub(super) fn rms_field_without_cardinality(&self) -> f64 {
+        self.rms_field_with(None)
+    }
+
+    fn rms_field_with(&self, cardinality: Option<Cardinality>) -> f64 {
         let [n_heads, q, n] = self.shape();
-        let (kappa, k) = self.cardinality.map_or((0.0, 0.0), |c| (c.strength, c.target));
+        let (kappa, k) = cardinality.map_or((0.0, 0.0), |c| (c.strength, c.target));
         let spread = self.places.iter().map(|p| p * p / 4.0).sum::<f32>();
         let rivals = (n_heads.max(1) - 1) as f32;
         let mut squares = 0.0;

@@ -65,15 +65,17 @@ impl BlockGibbs {
         let chains = each_chain(self.seed, models.len(), n_reads, |p, random| {
             pulp::Arch::new().dispatch(chain(p, random))
         });
-        chains.chunks(n_reads.max(1)).map(<[_]>::concat).collect()
+        (0..models.len()).map(|p| chains[p * n_reads..][..n_reads].concat()).collect()
     }
 }
 
-/// Simulated annealing of [`RookModel`]s: the temperature of each falls geometrically from 2 to 0.05
-/// of its [`rms_field`](RookModel::rms_field), by the updates of [`BlockGibbs`].
+/// Simulated annealing of [`RookModel`]s: the temperature of each falls geometrically from 2 of its
+/// [`rms_field`](RookModel::rms_field) to 0.05 of what that is without the cardinality, by the updates of
+/// [`BlockGibbs`].
 ///
 /// Each model, whatever the others, gets all its sweeps. A run remembers the best configuration after
-/// a sweep and improves it by single flips in both directions until none helps; the best run counts.
+/// a sweep and improves it by single flips in both directions until none helps, and where there is a
+/// cardinality by exchanges of two bits of a head; the best run counts.
 #[derive(Debug, Clone)]
 pub struct BlockAnnealing {
     n_sweeps: usize,
@@ -126,7 +128,10 @@ impl BlockAnnealing {
         let (rms, steps) = (model.rms_field(), self.n_sweeps.max(2) - 1);
         // Where nothing pulls at any bit, every temperature is the same.
         let unit = if rms > 0.0 { rms } else { 1.0 };
-        let at = |sweep: usize| 2.0 * (0.05f64 / 2.0).powf(sweep as f64 / steps as f64);
+        // A cardinality says how many, not which, and what says which may be far weaker.
+        let rest = model.rms_field_without_cardinality();
+        let cold = if rest > 0.0 { 0.05 * (rest / unit).min(1.0) } else { 0.05 };
+        let at = |sweep: usize| 2.0 * (cold / 2.0).powf(sweep as f64 / steps as f64);
         (0..self.n_sweeps).map(|sweep| 1.0 / (unit * at(sweep))).collect()
     }
 }

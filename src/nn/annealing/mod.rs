@@ -5,7 +5,7 @@ mod sampled;
 mod schedule;
 
 pub use sampled::{AnnealingSampler, SampleTemperature};
-pub(super) use sampled::{Sampling, Seeds, finite};
+pub(super) use sampled::{Sampling, Seeds, not_negative};
 pub use schedule::{AnnealingSchedule, LearnedSchedule};
 
 use crate::annealing::IsingSampler;

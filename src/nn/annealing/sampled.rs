@@ -165,7 +165,12 @@ impl Sampling {
     }
 }
 
-pub(in crate::nn) fn finite(beta: f64) -> Result<f64, Error> {
+/// Samples that do not follow their model have an estimate on either side of zero.
+pub(in crate::nn) fn not_negative(beta: f64) -> Result<f64, Error> {
+    Ok(finite(beta)?.max(0.0))
+}
+
+fn finite(beta: f64) -> Result<f64, Error> {
     if beta.is_finite() {
         return Ok(beta);
     }

@@ -5,7 +5,7 @@ use super::heads::{merge_heads, split_heads};
 use crate::annealing::{BipartiteModel, BlockGibbs, IsingSampler, sample_qubos};
 use crate::error::{Error, ErrorKind};
 use crate::nn::SampleTemperature;
-use crate::nn::annealing::{Seeds, finite};
+use crate::nn::annealing::{Seeds, not_negative};
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
 use burn::nn::{Dropout, DropoutConfig, Initializer, Linear, LinearConfig};
@@ -335,15 +335,13 @@ impl Settings {
             return Ok(reads.into_iter().map(of).collect());
         };
         let qubos = models.iter().map(BipartiteModel::to_qubo).collect::<Result<Vec<_>, _>>()?;
-        let reseeded = sampler.reseeded(seed);
         // Conditional means of queries need the temperature even where nothing is differentiated.
         let estimate = *temperature == SampleTemperature::Estimated;
-        let sampler = reseeded.as_ref().unwrap_or(sampler);
-        let reads = sample_qubos(&**sampler, &qubos, config.n_reads, estimate)?;
+        let reads = sample_qubos(sampler, seed, &qubos, config.n_reads, estimate)?;
         let of = |read: crate::annealing::QuboReads| {
             let beta = match *temperature {
                 SampleTemperature::Known(beta) => beta,
-                SampleTemperature::Estimated => finite(read.beta.unwrap_or(1.0))?,
+                SampleTemperature::Estimated => not_negative(read.beta.unwrap_or(1.0))?,
             };
             Ok(Reads { bits: read.bits, beta })
         };

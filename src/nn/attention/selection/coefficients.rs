@@ -4,7 +4,7 @@ use super::{QamaInput, SelectionAttentionConfig, check_input};
 use crate::annealing::{Cardinality, RookModel};
 use crate::error::Error;
 use burn::config::Config;
-use burn::tensor::{DType, Device, Tensor, TensorData, assert_shape};
+use burn::tensor::{DType, Device, Element, Tensor, TensorData, assert_shape};
 
 /// How the weights of the energy of a [`SelectionAttention`](super::SelectionAttention) grow with the
 /// number `n` of tokens that are not padding, for `H > 1` heads (one head has no head penalty).
@@ -90,20 +90,24 @@ impl Tokens {
         (0..self.n).map(next).collect()
     }
 
-    pub fn tensor<const R: usize>(&self, values: Vec<f32>, dims: [usize; R]) -> Tensor<R> {
+    pub fn tensor<E: Element, const R: usize>(
+        &self,
+        values: Vec<E>,
+        dims: [usize; R],
+    ) -> Tensor<R> {
         Tensor::from_data(TensorData::new(values, dims), (&self.device, self.dtype))
     }
 
     /// A number of each element that follows from its number of tokens, `[batch, 1, 1, 1]`.
     pub fn each(&self, of: impl Fn(f64) -> f64) -> Tensor<4> {
-        let values = self.counts.iter().map(|&n| of(n as f64) as f32).collect();
+        let values: Vec<f64> = self.counts.iter().map(|&n| of(n as f64)).collect();
         self.tensor(values, [self.counts.len(), 1, 1, 1])
     }
 
     /// 1 for tokens that take part, 0 for others, `[batch, 1, 1, n]`.
     pub fn keep(&self) -> Option<Tensor<4>> {
         let kept = self.kept.as_ref()?;
-        let values = kept.iter().map(|&kept| f32::from(u8::from(kept))).collect();
+        let values: Vec<f32> = kept.iter().map(|&kept| f32::from(u8::from(kept))).collect();
         Some(self.tensor(values, [self.counts.len(), 1, 1, self.n]))
     }
 }

@@ -5,8 +5,9 @@ use super::coefficients::{Coefficients, Tokens};
 use super::readout::{Readout, energies};
 use super::search::{Draw, Finder};
 use crate::annealing::RookModel;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::gradient::IsingEstimator;
+use crate::nn::attention::heads::swap_next;
 use crate::random::Places;
 use burn::config::Config;
 use burn::tensor::Tensor;
@@ -27,8 +28,10 @@ pub enum SelectionGradient {
     /// ([Williams 1992](https://doi.org/10.1007/BF00992696); the mean that is subtracted is the
     /// baseline that leaves a sample out).
     Covariance,
-    /// That of `r(m, theta)` at the fixed point of the naive mean field `m = sigmoid(beta F(m))`. Of
-    /// one bit only, as is the next.
+    /// That of `r(m, theta)` at the fixed point of the naive mean field `m = sigmoid(beta F(m))`, by 64
+    /// damped steps: near the point where couplings alone would magnetise a head they are too few for
+    /// all digits. Where a cardinality so strong that a step moves nothing leaves the means away from
+    /// the fixed point, it is an error. Of one bit only, as is the next.
     MeanField,
     /// That of `r(x)` as if each bit were its conditional mean `sigmoid(beta F(x))`, in the field of
     /// the sampled others ([Bengio, Leonard and Courville 2013](https://arxiv.org/abs/1308.3432)). With
@@ -132,12 +135,12 @@ impl Estimate<'_> {
         let out = match self.config.gradient {
             _ if !self.tracked => read(readout, &draw).mean_dim(2),
             SelectionGradient::Covariance => covariance(readout, c, &draw),
-            SelectionGradient::MeanField => mean_field(readout, c, tokens, &draw),
+            SelectionGradient::MeanField => mean_field(readout, c, tokens, &draw)?,
             SelectionGradient::StraightThrough => straight_through(readout, c, tokens, &draw),
             SelectionGradient::Mixed { share, classical } => {
                 let other = match classical {
                     IsingEstimator::Covariance => covariance(readout, c, &draw),
-                    IsingEstimator::MeanField => mean_field(readout, c, tokens, &draw),
+                    IsingEstimator::MeanField => mean_field(readout, c, tokens, &draw)?,
                     IsingEstimator::StraightThrough => straight_through(readout, c, tokens, &draw),
                 };
                 other * share + covariance(readout, c, &draw) * (1.0 - share)
@@ -220,16 +223,49 @@ fn straight_through(
     readout.of(x.clone(), &penalties(c, tokens, x)).mean_dim(2)
 }
 
-fn mean_field(readout: &Readout<'_>, c: &Coefficients, tokens: &Tokens, draw: &Draw) -> Tensor<4> {
-    let step = |m: Tensor<4>| (conditional(c, tokens, draw, m.clone()) + m) * 0.5;
+fn mean_field(
+    readout: &Readout<'_>,
+    c: &Coefficients,
+    tokens: &Tokens,
+    draw: &Draw,
+) -> Result<Tensor<4>, Error> {
+    let slope = |m: Tensor<4>| m.clone() * (1.0 - m) * draw.beta.clone();
+    let step = |m: Tensor<4>, at_mean: bool| {
+        let mean = conditional(c, tokens, draw, m.clone());
+        let away = mean.clone() - m.clone();
+        let Some(cardinality) = c.cardinality else { return m + away * 0.5 };
+        let at = if at_mean { mean } else { m.clone().clamp(0.0, 1.0) };
+        m + balanced(away, slope(at.without_autodiff()), cardinality.strength) * 0.5
+    };
     let start = draw.weights.clone().mean_dim(2);
     let half = MEAN_FIELD_ITERATIONS / 2;
     // Backward through iterations at the fixed point sums the series of the implicit derivative.
-    let fixed = (0..half).fold(start, |m, _| step(m).without_autodiff());
-    let m = (0..half).fold(fixed, |m, _| step(m));
+    let fixed = (0..half).fold(start, |m, _| step(m, false).without_autodiff());
+    if c.cardinality.is_some() {
+        let away = conditional(c, tokens, draw, fixed.clone()) - fixed.clone();
+        converged(away.abs().max().into_scalar::<f32>().into())?;
+    }
+    let m = (0..half).fold(fixed, |m, _| step(m, true));
     let out = readout.of(m.clone(), &penalties(c, tokens, m));
     let value = read(readout, draw).mean_dim(2).without_autodiff();
-    out.clone() + (value - out.without_autodiff())
+    Ok(out.clone() + (value - out.without_autodiff()))
+}
+
+/// A cardinality couples all tokens of a head to their sum, which plain steps would overshoot and
+/// swing around. To the residual `r` of a step this is `(1 + kappa d 1^T)^-1 r`, with the slopes `d` of
+/// the means: Newton's step as far as the sum is concerned.
+fn balanced(away: Tensor<4>, slope: Tensor<4>, strength: f32) -> Tensor<4> {
+    let share = slope.clone() * strength / (slope.sum_dim(3) * strength).add_scalar(1.0);
+    away.clone() - share * away.sum_dim(3)
+}
+
+fn converged(residual: f64) -> Result<(), Error> {
+    if residual <= 0.05 {
+        return Ok(());
+    }
+    let what = "the residual of the mean field".into();
+    let range = "0.05 or less: give the cardinality less strength, or take another gradient";
+    Err(ErrorKind::OutOfRange { what, value: residual, range }.into())
 }
 
 /// What penalties add to the energy of each head, `[batch, n_heads, n_samples]`, of bits or of their
@@ -328,6 +364,6 @@ impl Noise {
         let couplings = c.couplings.clone().reshape([batch, 1, heads, n * n]) * by_n;
         let fields = c.fields.clone().reshape([batch, 1, heads, n]) / self.epsilon;
         let sum = (z * couplings).sum_dim(3) + (f * fields).sum_dim(3);
-        sum.squeeze_dim::<3>(3).swap_dims(1, 2)
+        swap_next(sum.squeeze_dim::<3>(3), 1)
     }
 }

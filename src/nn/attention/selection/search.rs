@@ -6,6 +6,7 @@ use crate::annealing::{
 };
 use crate::error::{Error, ErrorKind};
 use crate::nn::SampleTemperature;
+use crate::nn::annealing::not_negative;
 use burn::config::Config;
 use burn::tensor::Tensor;
 use std::sync::Arc;
@@ -65,7 +66,10 @@ impl Finder {
 
     pub fn check(&self) {
         let beta = match self {
-            Self::Search(SelectionSearch::Gibbs { beta, .. }) => *beta,
+            Self::Search(SelectionSearch::Gibbs { beta, n_sweeps }) => {
+                assert!(*n_sweeps > 0, "n_sweeps is 0: use 1 or more");
+                *beta
+            }
             Self::Sampler(_, SampleTemperature::Known(beta)) => *beta,
             _ => return,
         };
@@ -124,9 +128,7 @@ impl Finder {
             Self::Sampler(sampler, temperature) => {
                 let qubos = models.iter().map(RookModel::to_qubo).collect::<Result<Vec<_>, _>>()?;
                 let estimate = tracked && *temperature == SampleTemperature::Estimated;
-                let reseeded = sampler.reseeded(seed);
-                let sampler = reseeded.as_ref().unwrap_or(sampler);
-                let reads = sample_qubos(&**sampler, &qubos, n_reads, estimate)?;
+                let reads = sample_qubos(sampler, seed, &qubos, n_reads, estimate)?;
                 let of = |read| of_sampler(read, *temperature);
                 reads.into_iter().map(of).collect::<Result<_, _>>()?
             }
@@ -137,7 +139,7 @@ impl Finder {
 fn of_sampler(read: QuboReads, temperature: SampleTemperature) -> Result<Reads, Error> {
     let beta = match (temperature, read.beta) {
         (SampleTemperature::Known(beta), _) => beta,
-        (SampleTemperature::Estimated, Some(beta)) => crate::nn::annealing::finite(beta)?,
+        (SampleTemperature::Estimated, Some(beta)) => not_negative(beta)?,
         // Nothing will be differentiated by a temperature.
         (SampleTemperature::Estimated, None) => 1.0,
     };
@@ -187,12 +189,13 @@ impl Draw {
                 }
             }
         }
-        let betas = reads.iter().step_by(per_element.max(1)).map(|read| read.beta as f32);
+        let betas: Vec<f64> =
+            reads.iter().step_by(per_element.max(1)).map(|read| read.beta).collect();
         Self {
             weights: tokens.tensor(weights, [batch, heads, s, n]),
             penalties: tokens.tensor(penalties, [batch, heads, s]),
             energy: tokens.tensor(energy, [batch]),
-            beta: tokens.tensor(betas.collect(), [batch, 1, 1, 1]),
+            beta: tokens.tensor(betas, [batch, 1, 1, 1]),
         }
     }
 }
