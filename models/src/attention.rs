@@ -100,9 +100,9 @@ impl AttentionKind {
         seed: u64,
         device: &Device,
     ) -> Option<TokenAttention> {
-        let qama = QamaConfig::new(d_model, n_heads).with_dropout(dropout).with_seed(seed);
+        let qama = QamaConfig::new(d_model, n_heads).with_dropout(dropout);
         let sampled = |qama: QamaConfig, sampler: Arc<dyn IsingSampler>| {
-            let beta = SampleTemperature::Known(1.0);
+            let (beta, qama) = (SampleTemperature::Known(1.0), qama.with_seed(seed));
             TokenAttention::Qama(qama.init_with_sampler(device, sampler, beta))
         };
         Some(match self {
@@ -114,7 +114,8 @@ impl AttentionKind {
                 TokenAttention::Qama(qama.with_coupling(QamaCoupling::None).init(device))
             }
             Self::QamaGibbs => {
-                TokenAttention::Qama(qama.with_selection(QamaSelection::Gibbs).init(device))
+                let gibbs = qama.with_selection(QamaSelection::Gibbs).with_seed(seed);
+                TokenAttention::Qama(gibbs.init(device))
             }
             Self::QamaRandom => sampled(qama, Arc::new(Random::default())),
             // All reads are the same, and the gradient wants two.

@@ -227,19 +227,18 @@ mod tests {
     #[test]
     fn layers_of_a_stack_draw_samples_of_their_own() {
         let (device, config) = (Device::flex(), EncoderLayerConfig::new(8, 2, 16));
+        let (config, x) = (config.with_dropout(0.0), tokens(&device));
         use AttentionKind::*;
         for kind in [QamaGibbs, QamaRandom, QamaSelection, QamaBipartite] {
             let config = config.clone().with_attention(kind);
             let layers = [0, 0, 1].map(|k| config.of_layer(k).init(&device));
             let bytes = layers[0].clone().into_record().into_bytes().unwrap();
-            let outputs = layers.map(|layer| {
+            let [first, again, other] = layers.map(|layer| {
                 let layer = layer.load_record(ModuleRecord::from_bytes(bytes.clone()).unwrap());
-                let layers = [layer.clone(), layer.with_attention(kind, &device)];
-                layers.map(|layer| layer.forward(tokens(&device), &TokenMasks::default()))
+                layer.forward(x.clone(), &TokenMasks::default()).into_data()
             });
-            let [first, again, other] = outputs.map(|pair| pair.map(Tensor::into_data));
             assert_eq!(first, again, "{kind:?}");
-            assert!(first[0] != other[0] && first[1] != other[1], "{kind:?}");
+            assert_ne!(first, other, "{kind:?}");
         }
     }
 
