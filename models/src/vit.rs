@@ -1,8 +1,7 @@
 //! A small vision transformer whose attention is a parameter.
 
 use crate::attention::{AttentionKind, AttentionOutput, TokenAttention, TokenMasks};
-use crate::encoder::layer_seed;
-use crate::encoder::{EncoderLayer, EncoderLayerConfig, try_forward_all};
+use crate::encoder::{EncoderLayer, EncoderLayerConfig, layer_seed, try_forward_all};
 use crate::qhon::patches;
 use burn::config::Config;
 use burn::module::{Module, Param};

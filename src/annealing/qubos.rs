@@ -69,3 +69,36 @@ fn batch(n: usize, models: &[Ising]) -> Result<BatchedIsing<'static>, Error> {
     }
     BatchedIsing::new(models.len(), n, fields.collect::<Vec<_>>(), couplings)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::annealing::{GibbsSampler, Random};
+
+    fn chain(n: usize) -> Qubo {
+        let pairs = (1..n).map(|i| (i - 1, i, 0.7));
+        Qubo::sparse(n, (0..n).map(|i| (i, i, -0.4)).chain(pairs), 0.0).unwrap()
+    }
+
+    #[test]
+    fn sizes_share_a_temperature() {
+        let sampler: Arc<dyn IsingSampler> = Arc::new(GibbsSampler::new(0.8).with_n_sweeps(20));
+        let qubos = [1, 6, 6, 2].map(chain);
+        let reads = sample_qubos(&sampler, 3, &qubos, 20_000, true).unwrap();
+        let beta = reads[0].beta.unwrap();
+        assert!(reads.iter().all(|read| read.beta == Some(beta)) && (beta - 0.8).abs() < 0.05);
+        let reads = sample_qubos(&sampler, 3, &qubos, 2, false).unwrap();
+        assert!(reads.iter().all(|read| read.beta.is_none()));
+    }
+
+    #[test]
+    fn sizes_have_random_numbers_of_their_own() {
+        let sampler: Arc<dyn IsingSampler> = Arc::new(Random::default());
+        let of = |seed| {
+            let reads = sample_qubos(&sampler, seed, &[1, 2].map(chain), 64, false).unwrap();
+            let second: Vec<u8> = reads[1].bits.iter().step_by(2).copied().collect();
+            (reads[0].bits.clone(), second)
+        };
+        assert!(of(1).0 != of(1).1 && of(1).0 != of(2).0 && of(1) == of(1));
+    }
+}

@@ -395,6 +395,12 @@ fn one_read() {
 }
 
 #[test]
+#[should_panic(expected = "n_sweeps is 0: use 1 or more")]
+fn samples_without_a_sweep() {
+    config().with_n_sweeps(0).init(&device());
+}
+
+#[test]
 #[should_panic(expected = "`beta` and `n_sweeps` would be ignored")]
 fn sweeps_beside_a_sampler() {
     let known = SampleTemperature::Known(1.0);

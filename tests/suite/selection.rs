@@ -965,6 +965,12 @@ fn the_covariance_of_an_annealer() {
 }
 
 #[test]
+#[should_panic(expected = "n_sweeps is 0: use 1 or more")]
+fn samples_without_a_sweep() {
+    config().with_search(SelectionSearch::Gibbs { beta: 1.0, n_sweeps: 0 }).init(&device());
+}
+
+#[test]
 #[should_panic(expected = "n_samples is 3: use an even number")]
 fn an_odd_number_of_perturbations() {
     let gradient = SelectionGradient::Perturbed { epsilon: 1.0, n_samples: 3 };

@@ -99,7 +99,8 @@ impl TrainingConfig {
     /// The folder of the run receives both configurations (`training.json`, and the
     /// network's [`FILE`](ClassifierConfig::FILE)), the number of items of each class (`data.json`), the
     /// checkpoints of the last two epochs, and the trained network (`model.bpk`). A new run removes
-    /// those of an earlier one; a resumed run is compared with it. For QHON, `QhonConfig::load("qhon.json")?.init(&device).load_file("model.bpk")` gives it back.
+    /// those of an earlier one; a resumed run is compared with it. For QHON,
+    /// `QhonConfig::load("qhon.json")?.init(&device).load_file("model.bpk")` gives it back.
     ///
     /// Parameters, dropout and the order of the items follow from the seed, if nothing else in the
     /// process draws from Burn's generator meanwhile: it is one per process on CPU backends. A resumed run goes on

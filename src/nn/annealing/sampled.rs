@@ -73,6 +73,9 @@ pub enum SampleTemperature {
     Known(f64),
     /// Estimated from the samples of each call by maximum pseudo-likelihood
     /// ([`effective_beta_of_batch`](crate::annealing::effective_beta_of_batch)): for annealers and devices.
+    /// In [`SelectionAttention`](crate::nn::attention::SelectionAttention) and
+    /// [`BipartiteAttention`](crate::nn::attention::BipartiteAttention) an estimate below zero counts as
+    /// zero.
     Estimated,
 }
 

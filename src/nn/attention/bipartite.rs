@@ -180,6 +180,7 @@ impl BipartiteAttentionConfig {
             "{n_heads} heads do not divide d_model {d_model}: use a divisor"
         );
         assert!(beta > 0.0 && beta.is_finite(), "beta is {beta}: use a positive number");
+        assert!(self.n_sweeps > 0, "n_sweeps is 0: use 1 or more");
         assert!(self.n_reads > 1, "n_reads is {}: a covariance needs 2 or more", self.n_reads);
         let linear = || {
             let config = LinearConfig::new(d_model, d_model);
