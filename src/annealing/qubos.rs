@@ -83,7 +83,9 @@ mod tests {
     #[test]
     fn sizes_share_a_temperature() {
         let sampler: Arc<dyn IsingSampler> = Arc::new(GibbsSampler::new(0.8).with_n_sweeps(20));
-        let qubos = [1, 6, 6, 2].map(chain);
+        // One that tells nothing of a temperature, which alone would be an error.
+        let flat = Qubo::sparse(1, [], 0.0).unwrap();
+        let qubos = [flat, chain(6), chain(6), chain(2)];
         let reads = sample_qubos(&sampler, 3, &qubos, 20_000, true).unwrap();
         let beta = reads[0].beta.unwrap();
         assert!(reads.iter().all(|read| read.beta == Some(beta)) && (beta - 0.8).abs() < 0.05);
